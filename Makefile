@@ -1,0 +1,170 @@
+# Everything here is a thin line over the go command and Go programs, so each
+# step also works without make. `make help` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The modules of go.work. The tools under internal/tools are modules of their
+# own outside it, so that what they depend on never meets what we ship.
+MODULES  := . gateway backend
+PACKAGES := $(foreach m,$(MODULES),$(patsubst ./.,.,./$(m))/...)
+
+# A tag, or the commit, or "dev" where there is neither.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X gatehouse/internal/buildinfo.Version=$(VERSION)
+
+# The end-to-end tests build and start both processes themselves, which the
+# go command's test cache cannot see: a cached result might be another
+# program's. TESTFLAGS= brings the cache back.
+TESTFLAGS ?= -count=1
+
+# The limit of one package's tests; the suite as a whole takes less than 6 minutes.
+TIMEOUT      ?= 5m
+TIMEOUT_RACE ?= 10m
+
+FUZZTIME  ?= 10s
+BENCH     ?= .
+BENCHTIME ?= 1s
+COUNT     ?= 1
+
+# What git knows or would take, so neither data nor built files.
+FILES := git -c core.quotepath=off ls-files -co --exclude-standard
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9\/]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# Built and then started, not `go run`: a SIGTERM ends `go run` itself and
+# would leave the processes it started behind.
+.PHONY: run
+run: ## Start PostgreSQL, Redis, backend and gateway with demo data; Ctrl-C stops them
+	@go build -o bin/run ./internal/stack/cmd/run
+	@exec bin/run
+
+.PHONY: build
+build: ## Build gateway and backend into bin/ (VERSION=…)
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./gateway/cmd/gateway ./backend/cmd/backend
+
+.PHONY: test
+test: ## Run all tests of all modules (TESTFLAGS=…)
+	go test -timeout $(TIMEOUT) $(TESTFLAGS) work
+
+# With GATEHOUSE_RACE the tests that start the two processes build them with the
+# detector too. It needs a C compiler.
+.PHONY: test/race
+test/race: ## Run all tests under the race detector
+	CGO_ENABLED=1 GATEHOUSE_RACE=1 go test -race -timeout $(TIMEOUT_RACE) $(TESTFLAGS) work
+
+.PHONY: test/e2e
+test/e2e: ## Run the end-to-end tests only: both processes over real sockets
+	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./internal/e2e/...
+
+.PHONY: bench
+bench: ## Run all Go benchmarks (BENCH=regexp BENCHTIME=1s COUNT=1)
+	@set -e; \
+	dirs=$$($(FILES) -- '*_test.go' | xargs grep -ls '^func Benchmark' | xargs -n1 dirname | sort -u | sed 's,^,./,' || true); \
+	if [ -z "$$dirs" ]; then echo 'bench: no benchmark found'; exit 1; fi; \
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) -benchmem $$dirs
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz test in turn for FUZZTIME each (FUZZTIME=10s)
+	@set -e; \
+	targets=$$($(FILES) -- '*_test.go' | xargs grep -os '^func Fuzz[A-Za-z0-9_]*' /dev/null | sed 's/:func /:/' | sort || true); \
+	if [ -z "$$targets" ]; then echo 'fuzz: no fuzz test found'; exit 1; fi; \
+	for t in $$targets; do \
+		file=$${t%:*}; name=$${t##*:}; dir=./$$(dirname "$$file"); \
+		echo "== $$name in $$dir"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+	done
+
+.PHONY: lint
+lint: bin/golangci-lint bin/actionlint ## Check the code, its import rules and the workflows
+	bin/golangci-lint run $(PACKAGES)
+	bin/actionlint -shellcheck= -pyflakes=
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## Format the Go code
+	bin/golangci-lint fmt
+
+.PHONY: generate
+generate: bin/sqlc ## Write what is generated: queries, settings' docs, …
+	bin/sqlc generate
+	go generate $(PACKAGES)
+
+.PHONY: verify
+verify: verify/format verify/modules verify/generated ## Fail when generated code, docs, formatting or go.mod are stale
+
+.PHONY: verify/format
+verify/format:
+	@stale=$$($(FILES) -- '*.go' | while read -r f; do if [ -e "$$f" ]; then echo "$$f"; fi; done | xargs gofmt -l); \
+	if [ -n "$$stale" ]; then printf 'verify: run make fmt, not formatted:\n%s\n' "$$stale"; exit 1; fi
+
+# Alone, as whoever packages one module builds it: with its own go.mod, not
+# the workspace's sum of all three. vet also compiles the tests.
+.PHONY: verify/modules
+verify/modules:
+	@set -e; export GOWORK=off; \
+	for m in $(MODULES) $(TOOL_MODULES); do \
+		echo "== $$m: go.mod is tidy"; \
+		go -C "$$m" mod tidy -diff; \
+	done; \
+	for m in $(MODULES); do \
+		echo "== $$m: builds alone"; \
+		go -C "$$m" build ./...; \
+		go -C "$$m" vet ./...; \
+	done
+
+# In a copy, so that uncommitted changes are seen and never touched. What sqlc
+# wrote goes first, else a file of queries that are gone would pass for
+# current. git lists a deleted file twice here, so uniq drops it.
+.PHONY: verify/generated
+verify/generated: bin/sqlc
+	@set -e; echo '== generated files are those of make generate'; \
+	copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+	mkdir "$$copy/tree" "$$copy/generated"; \
+	{ $(FILES); git -c core.quotepath=off ls-files -d; } | sort | uniq -u | tar -cf "$$copy/tar" -T -; \
+	tar -xf "$$copy/tar" -C "$$copy/tree"; \
+	tar -xf "$$copy/tar" -C "$$copy/generated"; \
+	grep -rl --include='*.go' '^// Code generated by sqlc' "$$copy/generated" | xargs rm -f; \
+	mkdir "$$copy/generated/bin"; ln -s "$(CURDIR)/bin/sqlc" "$$copy/generated/bin/sqlc"; \
+	$(MAKE) --no-print-directory -C "$$copy/generated" -o bin/sqlc generate; \
+	rm -r "$$copy/generated/bin"; \
+	if ! (cd "$$copy" && diff -ruN tree generated); then echo 'verify: stale, run make generate'; exit 1; fi
+
+.PHONY: vuln
+vuln: bin/govulncheck ## Look for known vulnerabilities that the code reaches (asks the public database)
+	@set -e; for m in $(MODULES); do \
+		echo "== $$m"; \
+		GOWORK=off bin/govulncheck -C "$$m" ./...; \
+	done
+
+.PHONY: clean
+clean: ## Remove the development data and the built programs; the tools stay
+	go run ./internal/stack/cmd/run -clean
+	rm -f bin/gateway bin/backend bin/run
+
+# Developer tools. Each go.mod pins its tools; a tool is built again when its
+# go.mod or the Go version changes. Generated code is committed, so that
+# running and testing need none of them.
+TOOL_MODULES := internal/tools/sqlc internal/tools/golangci-lint internal/tools/light
+TOOLS        := bin/sqlc bin/golangci-lint bin/actionlint bin/benchstat bin/govulncheck
+GO_STAMP     := bin/.built-with-$(shell go env GOVERSION)
+
+.PHONY: tools
+tools: $(TOOLS) ## Build the developer tools into bin/
+
+bin/sqlc: internal/tools/sqlc/go.mod
+bin/golangci-lint: internal/tools/golangci-lint/go.mod
+bin/actionlint bin/benchstat bin/govulncheck: internal/tools/light/go.mod
+
+# The last element of the import path picks a tool out of those of its module.
+# None needs a C compiler.
+$(TOOLS): $(GO_STAMP)
+	@set -e; module=$(patsubst %/go.mod,%,$(filter %/go.mod,$^)); \
+	path=$$(GOWORK=off go -C "$$module" list tool | grep '/$(@F)$$'); \
+	echo "building $@ from $$module"; \
+	CGO_ENABLED=0 GOWORK=off go -C "$$module" build -o '$(CURDIR)/$@' "$$path"
+
+$(GO_STAMP):
+	@mkdir -p bin; rm -f bin/.built-with-*; touch $@
