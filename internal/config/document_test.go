@@ -1,0 +1,87 @@
+package config_test
+
+import (
+	"flag"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/internal/config"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares got with a file in testdata, which -update rewrites.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got):\n%s", path, diff)
+	}
+}
+
+var sections = []config.Section{
+	{Title: "Gateway", Settings: &settings{}},
+	{Title: "Store alone", Settings: store{}},
+}
+
+func TestEnvExample(t *testing.T) {
+	t.Parallel()
+	golden(t, "env.example", config.EnvExample(sections))
+}
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	golden(t, "table.md", config.Table(sections))
+}
+
+func TestSummaryHidesSecretsAndLeavesOutWhatIsEmpty(t *testing.T) {
+	t.Parallel()
+	var s settings
+	if err := config.Load(&s, complete("HOSTS=a:1", "OPEN=false")); err != nil {
+		t.Fatal(err)
+	}
+	s.Rate = rate{}
+	got := map[string]string{}
+	for _, a := range config.Summary(&s) {
+		if a.Value.Kind() != slog.KindString {
+			t.Errorf("%s has kind %v, want a string", a.Key, a.Value.Kind())
+		}
+		got[a.Key] = a.Value.String()
+	}
+	want := map[string]string{
+		"APP_ENV": "production", "NAME": "gate", "WORKERS": "4", "BYTES": "9", "MEMORY": "19456", "RATIO": "0.5",
+		"HOSTS": "[a:1]", "PROXIES": "[10.0.0.0/8]", "CACHE_TIMEOUT": "10ms", "STORE_TIMEOUT": "5s",
+		"STORE_KEY": "(secret)",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("summary differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestFieldsListsNestedStructsInOrder(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, f := range config.Fields(&settings{}) {
+		got = append(got, f.Name)
+	}
+	want := []string{
+		"APP_ENV", "NAME", "WORKERS", "BYTES", "MEMORY", "RATIO", "OPEN", "HOSTS", "PROXIES", "LEVEL", "RATE",
+		"CACHE_TIMEOUT", "STORE_TIMEOUT", "STORE_KEY", "BACKUP_KEY",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("fields differ (-want +got):\n%s", diff)
+	}
+}

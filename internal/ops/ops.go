@@ -1,0 +1,124 @@
+// Package ops serves a process's operators: metrics, health and profiles, on a
+// listener of its own that clients never reach. It has no authentication, so it
+// binds loopback unless told otherwise.
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/go-json-experiment/json"
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/pprofhandler"
+
+	"gatehouse/internal/health"
+)
+
+// Server is the ops listener of one process.
+type Server struct {
+	checker *health.Checker
+	server  *fasthttp.Server
+}
+
+// New returns a server that is not listening yet.
+func New(checker *health.Checker, log *slog.Logger) *Server {
+	s := &Server{checker: checker}
+	s.server = &fasthttp.Server{
+		Handler:               s.handle,
+		Name:                  "gatehouse",
+		NoDefaultServerHeader: true,
+		ReadTimeout:           5 * time.Second,
+		// A CPU profile or a trace takes as long as its client asks, usually 30 s.
+		WriteTimeout:          2 * time.Minute,
+		IdleTimeout:           2 * time.Minute,
+		MaxRequestBodySize:    4096, // nothing here takes a body
+		Concurrency:           256,
+		SecureErrorLogMessage: true,
+		CloseOnShutdown:       true,
+		Logger:                slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Serve answers on ln until Shutdown.
+func (s *Server) Serve(ln net.Listener) error { return s.server.Serve(ln) }
+
+// Shutdown stops the listener.
+func (s *Server) Shutdown(ctx context.Context) error { return s.server.ShutdownWithContext(ctx) }
+
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	if !ctx.IsGet() && !ctx.IsHead() && !ctx.IsPost() {
+		ctx.Error("method not allowed", fasthttp.StatusMethodNotAllowed)
+		return
+	}
+	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	ctx.Response.Header.Set("Cache-Control", "no-store")
+	switch path := string(ctx.Path()); path {
+	case "/metrics":
+		ctx.SetContentType("text/plain; version=0.0.4; charset=utf-8")
+		metrics.WritePrometheus(ctx, true)
+	case "/health/live":
+		writeJSON(ctx, fasthttp.StatusOK, map[string]health.Status{"status": health.Healthy})
+	case "/health/ready":
+		report := s.checker.Ready(ctx)
+		status := fasthttp.StatusOK
+		if !report.Status.Serving() {
+			status = fasthttp.StatusServiceUnavailable
+		}
+		writeJSON(ctx, status, report)
+	default:
+		if len(path) >= len("/debug/pprof/") && path[:len("/debug/pprof/")] == "/debug/pprof/" {
+			pprofhandler.PprofHandler(ctx)
+			return
+		}
+		ctx.Error("not found; here are /metrics, /health/live, /health/ready and /debug/pprof/", fasthttp.StatusNotFound)
+	}
+}
+
+func writeJSON(ctx *fasthttp.RequestCtx, status int, v any) {
+	body, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		ctx.Error("internal error", fasthttp.StatusInternalServerError)
+		return
+	}
+	ctx.SetStatusCode(status)
+	ctx.SetContentType("application/json")
+	ctx.SetBody(append(body, '\n'))
+}
+
+// Probe asks the ops listener at addr whether its process is ready; container
+// health checks run it as `gateway health` and `backend health`. An address
+// without a host, such as ":9090", means this machine.
+func Probe(ctx context.Context, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("probe %q: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/health/ready", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New("not ready: " + string(body))
+	}
+	return nil
+}

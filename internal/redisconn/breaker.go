@@ -1,0 +1,128 @@
+package redisconn
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/redis/go-redis/v9"
+)
+
+// ErrOpen is returned, at once, while Redis is known not to answer.
+var ErrOpen = errors.New("redis does not answer")
+
+const (
+	// tripAfter failures in a row open the breaker.
+	tripAfter = 3
+	// probeEvery bounds how long a recovered Redis stays unused.
+	probeEvery   = 200 * time.Millisecond
+	probeTimeout = 100 * time.Millisecond
+)
+
+var (
+	breakerOpened = metrics.NewCounter(`redis_breaker_opened_total`)
+	redisErrors   = metrics.NewCounter(`redis_errors_total`)
+)
+
+// breaker implements redis.Limiter. While open, a goroutine probes Redis, so no
+// request pays for finding out.
+type breaker struct {
+	log        *slog.Logger
+	probe      func(context.Context) error
+	closeProbe func() error
+
+	failures atomic.Int32 // in a row
+	open     atomic.Bool
+
+	mu     sync.Mutex // guards the start and the end of the probe
+	closed bool
+	stop   context.CancelFunc
+	ctx    context.Context
+	wg     sync.WaitGroup
+}
+
+func newBreaker(log *slog.Logger, probe func(context.Context) error, closeProbe func() error) *breaker {
+	ctx, stop := context.WithCancel(context.Background())
+	return &breaker{log: log, probe: probe, closeProbe: closeProbe, ctx: ctx, stop: stop}
+}
+
+// Allow implements redis.Limiter.
+func (b *breaker) Allow() error {
+	if b.open.Load() {
+		return ErrOpen
+	}
+	return nil
+}
+
+// ReportResult implements redis.Limiter. An error that the server sent is an
+// answer; only silence counts as a failure.
+func (b *breaker) ReportResult(err error) {
+	if !silent(err) {
+		b.failures.Store(0)
+		return
+	}
+	redisErrors.Inc()
+	if b.failures.Add(1) >= tripAfter {
+		b.trip(err)
+	}
+}
+
+func silent(err error) bool {
+	var answer redis.Error
+	return err != nil && !errors.As(err, &answer) && !errors.Is(err, ErrOpen) && !errors.Is(err, context.Canceled)
+}
+
+func (b *breaker) trip(cause error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || !b.open.CompareAndSwap(false, true) {
+		return
+	}
+	breakerOpened.Inc()
+	b.log.Warn("redis does not answer; going on without it", "cause", reason(cause))
+	b.wg.Go(b.probeUntilAnswer)
+}
+
+// reason keeps addresses out of the log line when a shorter cause is known.
+func reason(err error) string {
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		return "timeout"
+	}
+	return err.Error()
+}
+
+func (b *breaker) probeUntilAnswer() {
+	ticker := time.NewTicker(probeEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-b.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		ctx, cancel := context.WithTimeout(b.ctx, probeTimeout)
+		err := b.probe(ctx)
+		cancel()
+		if !silent(err) {
+			b.failures.Store(0)
+			b.open.Store(false)
+			b.log.Info("redis answers again")
+			return
+		}
+	}
+}
+
+func (b *breaker) close() error {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.stop()
+	b.wg.Wait()
+	return b.closeProbe()
+}
