@@ -1,0 +1,108 @@
+package backend
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"gatehouse/backend/internal/auth"
+	"gatehouse/backend/internal/controldb"
+	"gatehouse/backend/internal/password"
+	"gatehouse/backend/internal/pg"
+	"gatehouse/backend/internal/tenantdb"
+	"gatehouse/internal/problem"
+	"gatehouse/internal/token"
+)
+
+// What `backend seed` makes, besides the demo user's password.
+const (
+	demoTenant = "tenant1"
+	demoUser   = "demo"
+	demoEmail  = "demo@example.com"
+)
+
+// connectWait bounds how long a command waits for the database.
+const connectWait = 5 * time.Second
+
+// OperatorUsername is the name of the operator that Migrate makes.
+const OperatorUsername = "operator"
+
+// Bootstrap makes the database roles and the database.
+func Bootstrap(ctx context.Context, c AdminConfig) error {
+	return pg.Bootstrap(ctx, c.BootstrapURL, c.MigrateURL, c.URL, c.MaintURL)
+}
+
+// Migrate brings the database up to date and makes the first operator, if one
+// is configured and there is none yet.
+func Migrate(ctx context.Context, c AdminConfig, log *slog.Logger) error {
+	if err := pg.Migrate(ctx, c.MigrateURL, log); err != nil {
+		return err
+	}
+	if c.OperatorEmail == "" {
+		return nil
+	}
+	return asOwner(c, func(db *pg.DB) error {
+		var queries tenantdb.Queries
+		exists, err := queries.HasOperator(ctx, db.As(pg.Scope{Tenant: token.PlatformTenant}))
+		if err != nil || exists {
+			return err
+		}
+		return createOperator(ctx, db, c, OperatorUsername, c.OperatorEmail, c.OperatorPassword.Reveal())
+	})
+}
+
+// CreateOperator makes another operator.
+func CreateOperator(ctx context.Context, c AdminConfig, username, email, password string) error {
+	return asOwner(c, func(db *pg.DB) error { return createOperator(ctx, db, c, username, email, password) })
+}
+
+func createOperator(ctx context.Context, db *pg.DB, c AdminConfig, username, email, pw string) error {
+	hasher, err := password.New(c.Password)
+	if err != nil {
+		return err
+	}
+	_, err = auth.Create(ctx, db, hasher, auth.NewUser{
+		Tenant: token.PlatformTenant, Username: username, Email: email, Password: pw, Role: token.Operator,
+	})
+	return err
+}
+
+// Seed makes the demo tenant with open sign-up and its demo user. What is there
+// already is left as it is.
+func Seed(ctx context.Context, c AdminConfig) error {
+	return asOwner(c, func(db *pg.DB) error {
+		var control controldb.Queries
+		if _, err := control.CreateTenant(ctx, db.Control(), controldb.CreateTenantParams{
+			ID: demoTenant, Name: "Demo tenant", Signup: "open",
+		}); err != nil {
+			return err
+		}
+		var tenant tenantdb.Queries
+		if err := tenant.AdmitTenant(ctx, db.Control(), demoTenant); err != nil {
+			return err
+		}
+		_, err := tenant.GetUserByUsername(ctx, db.As(pg.Scope{Tenant: demoTenant}),
+			tenantdb.GetUserByUsernameParams{TenantID: demoTenant, UsernameKey: demoUser})
+		if !problem.Is(err, problem.NotFound) {
+			return err
+		}
+		hasher, err := password.New(c.Password)
+		if err != nil {
+			return err
+		}
+		_, err = auth.Create(ctx, db, hasher, auth.NewUser{
+			Tenant: demoTenant, Username: demoUser, Email: demoEmail, Password: c.SeedDemoPassword.Reveal(), Role: token.Member,
+		})
+		return err
+	})
+}
+
+// asOwner runs fn with a connection of the role that owns the tables.
+func asOwner(c AdminConfig, fn func(*pg.DB) error) error {
+	db, err := pg.Open(pg.Config{URL: c.MigrateURL, MaxConns: 1, PoolWait: connectWait})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return fn(db)
+}

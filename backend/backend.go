@@ -1,0 +1,164 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"gatehouse/backend/internal/auth"
+	"gatehouse/backend/internal/contact"
+	"gatehouse/backend/internal/password"
+	"gatehouse/backend/internal/pg"
+	"gatehouse/backend/internal/placement"
+	"gatehouse/backend/internal/web"
+	"gatehouse/internal/health"
+	"gatehouse/internal/ops"
+	"gatehouse/internal/redisconn"
+	"gatehouse/internal/token"
+)
+
+// Backend is one backend process.
+type Backend struct {
+	config  Config
+	log     *slog.Logger
+	db      *pg.DB
+	redis   *redisconn.Client
+	checker *health.Checker
+	server  *fasthttp.Server
+	ops     *ops.Server
+}
+
+// New builds a backend from a valid configuration. It opens no connection yet.
+func New(c Config, log *slog.Logger) (*Backend, error) {
+	db, err := pg.Open(c.Database)
+	if err != nil {
+		return nil, err
+	}
+	db.RegisterMetrics("main")
+	redis, err := redisconn.Open(c.Redis, log)
+	if err != nil {
+		return nil, err
+	}
+	hasher, err := password.New(c.Password)
+	if err != nil {
+		return nil, err
+	}
+	cursors, err := web.NewCursors(c.Cursor, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	keys := token.NewKeyring(c.Token, time.Now)
+	directory := placement.New(db)
+	checker := health.NewChecker(
+		health.Check{Name: "database", Required: true, Run: db.Check},
+		health.Check{Name: "redis", Run: redis.Check},
+	)
+	app := &web.App{
+		Log:     log,
+		Logging: c.Logging,
+		Keys:    keys,
+		Cursors: cursors,
+		Trusted: c.TrustedGateways,
+		Timeout: c.RequestTimeout,
+	}
+	accounts := &auth.Service{
+		Directory:      directory,
+		Hasher:         hasher,
+		Keys:           keys,
+		AccessLifetime: time.Duration(c.MaxAge) * time.Second,
+		Now:            time.Now,
+		Log:            log,
+	}
+	contacts := &contact.Service{Directory: directory}
+
+	return &Backend{
+		config:  c,
+		log:     log,
+		db:      db,
+		redis:   redis,
+		checker: checker,
+		server:  newServer(app, routes(checker, accounts, contacts), log),
+		ops:     ops.New(checker, log),
+	}, nil
+}
+
+func newServer(app *web.App, routes []web.Route, log *slog.Logger) *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:                      app.Handler(routes),
+		ErrorHandler:                 app.ServerError,
+		NoDefaultServerHeader:        true,
+		DisablePreParseMultipartForm: true,
+		// Gateways re-frame requests and keep connections, so these bound only
+		// what a broken peer can cost.
+		ReadTimeout:           30 * time.Second,
+		WriteTimeout:          30 * time.Second,
+		IdleTimeout:           time.Minute, // above the gateways' 10 s, who then close first
+		ReadBufferSize:        32 << 10,    // the gateway's header limit and the headers it adds
+		MaxRequestBodySize:    1 << 20,     // the largest x-max-body of the OpenAPI document
+		Concurrency:           16 << 10,
+		CloseOnShutdown:       true,
+		SecureErrorLogMessage: true,
+		Logger:                slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Listen opens the listeners, so that a taken port is known before anything
+// starts.
+func (b *Backend) Listen() (api, opsListener net.Listener, err error) {
+	if api, err = net.Listen("tcp", b.config.Addr); err != nil {
+		return nil, nil, fmt.Errorf("BACKEND_ADDR: %w", err)
+	}
+	if opsListener, err = net.Listen("tcp", b.config.OpsAddr); err != nil {
+		_ = api.Close()
+		return nil, nil, fmt.Errorf("BACKEND_OPS_ADDR: %w", err)
+	}
+	return api, opsListener, nil
+}
+
+// Run serves until ctx ends, then drains: it reports not ready, goes on for
+// DRAIN_DELAY, stops accepting, and finishes what is in flight.
+func (b *Backend) Run(ctx context.Context) error {
+	api, opsListener, err := b.Listen()
+	if err != nil {
+		return err
+	}
+	return b.Serve(ctx, api, opsListener)
+}
+
+// Serve is Run on listeners that are open already; it closes them.
+func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) error {
+	failed := make(chan error, 2)
+	go func() { failed <- b.ops.Serve(opsListener) }()
+	go func() { failed <- b.server.Serve(api) }()
+	b.log.Info("listening", "listener", "ops", "addr", opsListener.Addr().String())
+	b.log.Info("listening", "listener", "api", "addr", api.Addr().String())
+	b.log.Info("ready")
+
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		b.log.Info("draining", "delay", b.config.DrainDelay.String())
+		b.checker.Drain()
+		select {
+		case err = <-failed:
+		case <-time.After(b.config.DrainDelay):
+		}
+	}
+	return errors.Join(err, b.stop())
+}
+
+func (b *Backend) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), b.config.ShutdownTimeout)
+	defer cancel()
+	err := b.server.ShutdownWithContext(ctx)
+	err = errors.Join(err, b.ops.Shutdown(ctx), b.redis.Close())
+	b.db.Close()
+	b.log.Info("stopped")
+	return err
+}

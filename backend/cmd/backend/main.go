@@ -1,0 +1,55 @@
+// Command backend serves the tenants' data to gateways and prepares the
+// database.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"gatehouse/internal/config"
+)
+
+const usage = `usage: backend [command]
+
+  serve            answer requests (the default)
+  bootstrap        create the database roles and the database
+  migrate          bring the database up to date; make the first operator
+  seed             make the demo tenant and user (development only)
+  operator create  make an operator; the password is read from standard input
+  health           ask the running backend whether it is ready
+  version          print the version
+
+Settings come from the environment; docs/configuration.md lists them.
+`
+
+// errUsage says that the command line is not understood.
+var errUsage = errors.New(usage)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(exitCode(run(ctx, os.Args[1:])))
+}
+
+// exitCode prints what went wrong: 2 is the operator's configuration or command
+// line, 1 anything else.
+func exitCode(err error) int {
+	var mistakes *config.Mistakes
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errUsage):
+		fmt.Fprint(os.Stderr, err)
+		return 2
+	case errors.As(err, &mistakes):
+		fmt.Fprintf(os.Stderr, "backend: %v\n", err)
+		return 2
+	default:
+		fmt.Fprintf(os.Stderr, "backend: %v\n", err)
+		return 1
+	}
+}

@@ -1,0 +1,105 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"gatehouse/internal/problem"
+)
+
+// SQLSTATEs that app.enter and app.require_session raise.
+const (
+	stateNotResident = "GH001"
+	stateMoving      = "GH002"
+	stateSessionDead = "GH003"
+)
+
+// SQLSTATEs of PostgreSQL (appendix A of its manual).
+const (
+	stateUniqueViolation      = "23505"
+	stateSerializationFailure = "40001"
+	stateDeadlock             = "40P01"
+	stateLockTimeout          = "55P03"
+	stateQueryCanceled        = "57014" // statement_timeout
+	stateTooManyConnections   = "53300"
+)
+
+// errPoolBusy says that no connection came free in time.
+var errPoolBusy = errors.New("no database connection came free in time")
+
+var poolBusy = metrics.NewCounter(`backend_db_pool_busy_total`)
+
+// Violates reports whether err is a violation of the unique constraint.
+func Violates(err error, constraint string) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == stateUniqueViolation && e.ConstraintName == constraint
+}
+
+func lostRace(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == stateSerializationFailure || e.Code == stateDeadlock)
+}
+
+// translate turns what a client can be told about into a problem and leaves the
+// rest, which is our fault, as it is.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	var p *problem.Error
+	if errors.As(err, &p) {
+		return err
+	}
+	var e *pgconn.PgError
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return problem.Wrap(problem.NotFound, err)
+	case errors.Is(err, errPoolBusy):
+		poolBusy.Inc()
+		return problem.Wrap(problem.Overloaded, err)
+	case errors.As(err, &e):
+		if code := codeOf(e.Code); code != "" {
+			return problem.Wrap(code, err)
+		}
+	case unreachable(err):
+		return problem.Wrap(problem.Unavailable, err)
+	}
+	return err
+}
+
+func codeOf(state string) problem.Code {
+	switch state {
+	case stateNotResident, stateSessionDead:
+		return problem.Unauthenticated
+	case stateMoving:
+		return problem.TenantMoving
+	case stateQueryCanceled:
+		return problem.Timeout
+	case stateSerializationFailure, stateDeadlock, stateLockTimeout, stateTooManyConnections:
+		return problem.Unavailable
+	}
+	switch {
+	case strings.HasPrefix(state, "08"), // connection exceptions
+		strings.HasPrefix(state, "57P"), // the server is stopping or starting
+		strings.HasPrefix(state, "53"):  // the server is out of memory, disk or connections
+		return problem.Unavailable
+	}
+	return ""
+}
+
+// unreachable reports whether the server could not be talked to.
+func unreachable(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
+}

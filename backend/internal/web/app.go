@@ -1,0 +1,205 @@
+// Package web is the rim between HTTP and the backend's features: it routes,
+// identifies the caller, decodes strictly, and writes the one envelope and the
+// one problem shape. Features see [Request] and return errors.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+
+	"gatehouse/internal/logging"
+	"gatehouse/internal/problem"
+	"gatehouse/internal/requestid"
+	"gatehouse/internal/telemetry"
+	"gatehouse/internal/token"
+)
+
+// Access says who may call a route.
+type Access int
+
+// The kinds of access. Authenticated routes need a valid token; whether its
+// session still lives is checked with the route's first query.
+const (
+	Authenticated Access = iota
+	Public
+)
+
+// Handler answers one request, by writing through r or by returning an error.
+type Handler func(r *Request) error
+
+// Route is one operation. Method and Path are those of the OpenAPI document.
+type Route struct {
+	Method string
+	Path   string
+	Access Access
+	// Query says that the operation has query parameters, which it reads
+	// through [Request.List]; the others refuse any.
+	Query  bool
+	Handle Handler
+}
+
+// App serves routes.
+type App struct {
+	Log     *slog.Logger
+	Logging logging.Config
+	Keys    *token.Keyring
+	Cursors *Cursors
+	// Trusted are the gateways whose X-Request-Id, X-Forwarded-For and
+	// X-Request-Timeout are believed.
+	Trusted []netip.Prefix
+	// Timeout bounds requests that come without X-Request-Timeout.
+	Timeout time.Duration
+}
+
+// maxTimeout bounds what a gateway may ask for.
+const maxTimeout = 5 * time.Minute
+
+var panics = metrics.NewCounter(`backend_panics_total`)
+
+// Handler returns the handler of all routes.
+func (a *App) Handler(routes []Route) fasthttp.RequestHandler {
+	r := router.New()
+	r.RedirectTrailingSlash = false
+	r.RedirectFixedPath = false
+	r.HandleOPTIONS = false
+	r.NotFound = a.fallback(problem.NotFound)
+	r.MethodNotAllowed = a.fallback(problem.MethodNotAllowed)
+	for _, route := range routes {
+		serve := a.serve(route)
+		r.Handle(route.Method, route.Path, serve)
+		if route.Method == fasthttp.MethodGet {
+			r.Handle(fasthttp.MethodHead, route.Path, serve)
+		}
+	}
+	return r.Handler
+}
+
+func (a *App) fallback(code problem.Code) fasthttp.RequestHandler {
+	return a.serve(Route{Path: "unmatched", Access: Public, Query: true, Handle: func(*Request) error { return problem.New(code) }})
+}
+
+// serve wraps a route's handler: request ID, deadline, access log and metrics,
+// panics, identity.
+func (a *App) serve(route Route) fasthttp.RequestHandler {
+	counted := telemetry.NewRoute("backend", route.Method, route.Path)
+	return func(ctx *fasthttp.RequestCtx) {
+		r, cancel := a.request(ctx, route)
+		defer cancel()
+		if err := a.run(r, route); err != nil {
+			r.writeError(a.Log, err)
+		}
+		ctx.Response.Header.Set(requestid.Header, r.ID)
+
+		took := time.Since(ctx.Time())
+		counted.Observe(ctx.Response.StatusCode(), took)
+		a.logAccess(r, took)
+	}
+}
+
+func (a *App) request(ctx *fasthttp.RequestCtx, route Route) (*Request, context.CancelFunc) {
+	r := &Request{ctx: ctx, route: route.Path, cursors: a.Cursors, ClientIP: peer(ctx).String()}
+	timeout := a.Timeout
+	if a.trusts(peer(ctx)) {
+		if id := ctx.Request.Header.Peek(requestid.Header); requestid.Valid(id) {
+			r.ID = string(id)
+		}
+		if client, err := netip.ParseAddr(string(ctx.Request.Header.Peek("X-Forwarded-For"))); err == nil {
+			r.ClientIP = client.String()
+		}
+		if ms, err := strconv.Atoi(string(ctx.Request.Header.Peek("X-Request-Timeout"))); err == nil && ms > 0 {
+			timeout = min(time.Duration(ms)*time.Millisecond, maxTimeout)
+		}
+	}
+	if r.ID == "" {
+		r.ID = requestid.New()
+	}
+	// Not derived from ctx: that ends with the server, and requests in flight
+	// are to be finished then.
+	var cancel context.CancelFunc
+	r.context, cancel = context.WithTimeout(context.Background(), timeout)
+	return r, cancel
+}
+
+func peer(ctx *fasthttp.RequestCtx) netip.Addr {
+	addr, _ := netip.ParseAddrPort(ctx.RemoteAddr().String())
+	return addr.Addr().Unmap()
+}
+
+func (a *App) trusts(peer netip.Addr) bool {
+	for _, p := range a.Trusted {
+		if p.Contains(peer) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *App) run(r *Request, route Route) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			panics.Inc()
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	if route.Access == Authenticated {
+		bearer, _ := token.FromBearer(r.ctx.Request.Header.Peek("Authorization"))
+		claims, err := a.Keys.Verify(string(bearer))
+		if err != nil {
+			return problem.Wrap(problem.Unauthenticated, err)
+		}
+		r.Caller = claims
+	}
+	if !route.Query {
+		if err := r.noQuery(); err != nil {
+			return err
+		}
+	}
+	return route.Handle(r)
+}
+
+func (a *App) logAccess(r *Request, took time.Duration) {
+	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",
+		slog.String("request_id", r.ID),
+		slog.String("method", string(r.ctx.Method())),
+		slog.String("route", r.route),
+		slog.Int("status", r.ctx.Response.StatusCode()),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.Int("bytes_in", len(r.ctx.Request.Body())),
+		slog.Int("bytes_out", len(r.ctx.Response.Body())),
+		slog.String("client", r.ClientIP),
+		slog.String("tenant", a.Logging.TenantHash(r.Caller.Tenant)),
+	)
+}
+
+// ServerError answers what fasthttp refuses before a handler runs.
+func (a *App) ServerError(ctx *fasthttp.RequestCtx, err error) {
+	r := &Request{ctx: ctx, ID: requestid.New(), route: "malformed", ClientIP: peer(ctx).String()}
+	code := problem.BadFraming
+	var small *fasthttp.ErrSmallBuffer
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		code = problem.BodyTooLarge
+	case errors.As(err, &small):
+		code = problem.HeadersTooLarge
+	case isTimeout(err):
+		code = problem.RequestTimeout
+	}
+	r.writeError(a.Log, problem.New(code))
+	ctx.Response.Header.Set(requestid.Header, r.ID)
+	a.logAccess(r, 0)
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}

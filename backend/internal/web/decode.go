@@ -1,0 +1,180 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"gatehouse/internal/problem"
+)
+
+const (
+	// maxDepth of nesting in a body; the deepest that is expected is far less.
+	maxDepth = 32
+	// maxFindings bounds an answer about a body full of mistakes.
+	maxFindings = 50
+)
+
+// Decode reads the JSON object of the request's body into dst, a pointer to a
+// struct. Members are matched exactly by their json tag; those tagged omitzero
+// are optional. Unknown, repeated, missing and null members, wrong types,
+// invalid UTF-8 and trailing data are refused, with all findings at once.
+func (r *Request) Decode(dst any) error {
+	if !isJSON(r.ctx.Request.Header.ContentType()) {
+		return problem.New(problem.UnsupportedMediaType)
+	}
+	return decode(r.ctx.Request.Body(), dst)
+}
+
+// isJSON accepts application/json with any parameters.
+func isJSON(contentType []byte) bool {
+	media, _, _ := bytes.Cut(contentType, []byte(";"))
+	return bytes.EqualFold(bytes.TrimSpace(media), []byte("application/json"))
+}
+
+func decode(body []byte, dst any) error {
+	if tooDeep(body) {
+		return problem.Newf(problem.InvalidJSON, "The request body is nested deeper than %d levels.", maxDepth)
+	}
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(body, &members); err != nil {
+		return decodeProblem(body, err)
+	}
+	if members == nil { // null
+		return notAnObject()
+	}
+	var findings []problem.Field
+	add := func(name, code, message string) {
+		findings = append(findings, problem.Field{Name: "/" + escapePointer(name), Code: code, Message: message})
+	}
+	v := reflect.ValueOf(dst).Elem()
+	for i := range v.NumField() {
+		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		raw, ok := members[name]
+		delete(members, name)
+		switch {
+		case !ok && strings.Contains(options, "omitzero"):
+		case !ok:
+			add(name, "required", "is required")
+		case raw.Kind() == 'n':
+			add(name, "invalid_type", "must be "+wanted(v.Field(i).Type())+", not null")
+		default:
+			if err := json.Unmarshal(raw, v.Field(i).Addr().Interface()); err != nil {
+				add(name, "invalid_type", "must be "+wanted(v.Field(i).Type()))
+			}
+		}
+	}
+	unknown := make([]string, 0, len(members))
+	for name := range members {
+		unknown = append(unknown, name)
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		add(name, "unknown_field", "is not a field of this request")
+	}
+	if len(findings) == 0 {
+		return nil
+	}
+	return &problem.Error{Code: problem.ValidationFailed, Fields: findings[:min(len(findings), maxFindings)]}
+}
+
+func wanted(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return "a whole number within range"
+	default:
+		return "of another type"
+	}
+}
+
+// decodeProblem says what keeps the body from being an object, and where.
+func decodeProblem(body []byte, err error) error {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) && !isSyntactic(err) {
+		return notAnObject()
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return problem.Newf(problem.InvalidJSON, "The request body is empty; a JSON object is wanted.")
+	}
+	p := problem.New(problem.InvalidJSON)
+	var syntactic *jsontext.SyntacticError
+	if errors.As(err, &syntactic) {
+		p.Detail = fmt.Sprintf("The request body is not valid JSON, at byte %d.", syntactic.ByteOffset)
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			p.Detail = "The request body has a member twice."
+			p.Fields = []problem.Field{{Name: string(syntactic.JSONPointer), Code: "duplicate_field", Message: "occurs twice"}}
+		} else if !utf8.Valid(body) {
+			p.Detail = fmt.Sprintf("The request body is not valid UTF-8, at byte %d.", syntactic.ByteOffset)
+			p.Fields = []problem.Field{{Name: string(syntactic.JSONPointer), Code: "invalid_utf8", Message: "must be valid UTF-8"}}
+		}
+	}
+	return p
+}
+
+func isSyntactic(err error) bool {
+	var syntactic *jsontext.SyntacticError
+	return errors.As(err, &syntactic)
+}
+
+func notAnObject() error {
+	return &problem.Error{Code: problem.ValidationFailed,
+		Fields: []problem.Field{{Name: "", Code: "invalid_type", Message: "must be an object"}}}
+}
+
+// tooDeep looks at brackets outside strings only; whether they match is the
+// decoder's business.
+func tooDeep(body []byte) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{', c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}', c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// escapePointer escapes a member's name for a JSON pointer (RFC 6901).
+func escapePointer(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(clean(name, 100))
+}
+
+// clean makes foreign text safe to store and log: valid UTF-8, no control
+// characters, at most limit code points.
+func clean(s string, limit int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if utf8.RuneCountInString(s) > limit {
+		s = string([]rune(s)[:limit])
+	}
+	return s
+}

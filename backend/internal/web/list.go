@@ -1,0 +1,180 @@
+package web
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"gatehouse/internal/problem"
+)
+
+// Bounds of a page.
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+// List is the request for one page of a list. Its methods read the filters;
+// [List.Err] then reports every finding, unknown parameters included.
+type List struct {
+	// Limit is the number of rows wanted, 1 to 500.
+	Limit int32
+	// Sort is the field to sort by; Desc reverses the order.
+	Sort string
+	Desc bool
+
+	r        *Request
+	params   map[string]string
+	filters  []string // name=value of the filters given, in a fixed order
+	findings []problem.Field
+}
+
+// List reads limit, cursor and sort. Sorts are the allowed sort fields, the
+// default first.
+func (r *Request) List(sorts ...string) *List {
+	l := &List{r: r, Limit: defaultLimit, params: map[string]string{}}
+	for key, value := range r.ctx.QueryArgs().All() {
+		name := string(key)
+		if _, twice := l.params[name]; twice {
+			l.add(name, "repeated", "occurs more than once")
+			continue
+		}
+		if !utf8.Valid(key) || !utf8.Valid(value) {
+			l.add(clean(name, 100), "invalid_utf8", "must be valid UTF-8")
+			continue
+		}
+		l.params[name] = string(value)
+	}
+	if n := l.Int("limit", 1, maxLimit); n != nil {
+		l.Limit = *n
+	}
+	l.filters = nil // the limit may change from page to page
+
+	sort, ok := l.take("sort")
+	if !ok {
+		sort = sorts[0]
+	}
+	l.Sort, l.Desc = strings.TrimPrefix(sort, "-"), strings.HasPrefix(sort, "-")
+	if !slices.Contains(sorts, l.Sort) {
+		l.add("sort", "invalid_value", "must be one of "+strings.Join(sorts, ", ")+", with - before it for descending order")
+	}
+	return l
+}
+
+func (l *List) add(name, code, message string) {
+	l.findings = append(l.findings, problem.Field{Name: name, Code: code, Message: message})
+}
+
+// take removes a parameter from those that are not known yet.
+func (l *List) take(name string) (string, bool) {
+	value, ok := l.params[name]
+	delete(l.params, name)
+	return value, ok
+}
+
+// Int reads a whole number within [low, high]; nil when it is not given.
+func (l *List) Int(name string, low, high int32) *int32 {
+	text, ok := l.take(name)
+	if !ok {
+		return nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || int32(n) < low || int32(n) > high || strconv.FormatInt(n, 10) != text {
+		l.add(name, "out_of_range", fmt.Sprintf("must be a whole number from %d to %d", low, high))
+		return nil
+	}
+	l.filters = append(l.filters, name+"="+text)
+	v := int32(n)
+	return &v
+}
+
+// Choice reads one of the given words; "" when it is not given.
+func (l *List) Choice(name string, words ...string) string {
+	text, ok := l.take(name)
+	if !ok {
+		return ""
+	}
+	if !slices.Contains(words, text) {
+		l.add(name, "invalid_value", "must be one of "+strings.Join(words, ", "))
+		return ""
+	}
+	l.filters = append(l.filters, name+"="+text)
+	return text
+}
+
+// Start reads the cursor into position, which keeps its value on the first
+// page. It must be called after all filters and reports every finding.
+func (l *List) Start(position any) error {
+	cursor, ok := l.take("cursor")
+	unknown := make([]string, 0, len(l.params))
+	for name := range l.params {
+		unknown = append(unknown, name)
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		l.add(clean(name, 100), "unknown_parameter", "is not a parameter of this list")
+	}
+	if len(l.findings) > 0 {
+		return &problem.Error{Code: problem.InvalidQuery, Fields: l.findings[:min(len(l.findings), maxFindings)]}
+	}
+	if !ok {
+		return nil
+	}
+	return l.r.cursors.open(l.scope(), cursor, position)
+}
+
+// scope binds cursors to tenant, route, filters and order.
+func (l *List) scope() []byte {
+	h := sha256.New()
+	for _, part := range append([]string{l.r.Caller.Tenant, l.r.route, l.Sort, strconv.FormatBool(l.Desc)}, l.filters...) {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return h.Sum(nil)
+}
+
+// listMetadata is the metadata of a page.
+type listMetadata struct {
+	Limit      int32   `json:"limit"`
+	Count      int     `json:"count"`
+	HasMore    bool    `json:"has_more"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Page answers with a page of rows, of which there may be one more than the
+// limit: that one only tells that more follow. Position gives the cursor's
+// position after a row, view its form in the answer.
+func Page[Row, View any](l *List, rows []Row, view func(Row) View, position func(Row) any) error {
+	meta := listMetadata{Limit: l.Limit}
+	if len(rows) > int(l.Limit) {
+		rows = rows[:l.Limit]
+		cursor, err := l.r.cursors.seal(l.scope(), position(rows[len(rows)-1]))
+		if err != nil {
+			return err
+		}
+		meta.HasMore, meta.NextCursor = true, &cursor
+	}
+	meta.Count = len(rows)
+	data := make([]View, len(rows))
+	for i, row := range rows {
+		data[i] = view(row)
+	}
+	return l.r.JSON(200, envelope{Message: "ok", Data: data, Metadata: meta})
+}
+
+// noQuery refuses any query parameter.
+func (r *Request) noQuery() error {
+	if r.ctx.QueryArgs().Len() == 0 {
+		return nil
+	}
+	p := problem.New(problem.InvalidQuery)
+	for key := range r.ctx.QueryArgs().All() {
+		if len(p.Fields) < maxFindings {
+			p.Fields = append(p.Fields, problem.Field{Name: clean(string(key), 100), Code: "unknown_parameter",
+				Message: "this operation takes no query parameters"})
+		}
+	}
+	return p
+}

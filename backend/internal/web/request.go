@@ -1,0 +1,118 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+
+	"gatehouse/internal/problem"
+	"gatehouse/internal/token"
+)
+
+// Request is one request on its way through a feature. It must not outlive the
+// handler.
+type Request struct {
+	// ID ties the log lines of all processes together.
+	ID string
+	// Caller is who asks; zero on public routes.
+	Caller token.Claims
+	// ClientIP is the client's address as the gateway saw it.
+	ClientIP string
+
+	ctx     *fasthttp.RequestCtx
+	context context.Context
+	cursors *Cursors
+	route   string
+}
+
+// Context ends at the request's deadline.
+func (r *Request) Context() context.Context { return r.context }
+
+// UserAgent returns at most 255 code points of the User-Agent header, with
+// control characters and invalid UTF-8 replaced.
+func (r *Request) UserAgent() string { return clean(string(r.ctx.UserAgent()), 255) }
+
+// PathUUID returns a path parameter. What is not a UUID in its usual form
+// names nothing, so it is not found.
+func (r *Request) PathUUID(name string) (uuid.UUID, error) {
+	text, _ := r.ctx.UserValue(name).(string)
+	id, err := uuid.Parse(text)
+	if err != nil || len(text) != 36 {
+		return uuid.Nil, problem.New(problem.NotFound)
+	}
+	return id, nil
+}
+
+// envelope is the shape of every success.
+type envelope struct {
+	Message  string `json:"message"`
+	Data     any    `json:"data"`
+	Metadata any    `json:"metadata,omitempty"`
+}
+
+// Nothing is the data of an answer that has none.
+type Nothing struct{}
+
+// OK answers 200 with data.
+func (r *Request) OK(message string, data any) error {
+	return r.JSON(fasthttp.StatusOK, envelope{Message: message, Data: data})
+}
+
+// Created answers 201 with the new object and where it is found.
+func (r *Request) Created(message, location string, data any) error {
+	if location != "" {
+		r.ctx.Response.Header.Set("Location", location)
+	}
+	return r.JSON(fasthttp.StatusCreated, envelope{Message: message, Data: data})
+}
+
+// JSON answers with a body that needs no envelope.
+func (r *Request) JSON(status int, body any) error {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	r.ctx.SetStatusCode(status)
+	r.ctx.SetContentType("application/json")
+	r.ctx.Response.SetBodyRaw(encoded)
+	return nil
+}
+
+// writeError answers with a problem. Internal ones are logged with their cause,
+// the others only in detail.
+func (r *Request) writeError(log *slog.Logger, err error) {
+	p := problem.From(err)
+	level := slog.LevelDebug
+	switch {
+	case p.Code == problem.Internal:
+		level = slog.LevelError
+	case p.Code.Status() >= 500:
+		level = slog.LevelWarn
+	}
+	log.LogAttrs(context.Background(), level, "problem",
+		slog.String("request_id", r.ID), slog.String("route", r.route),
+		slog.String("code", string(p.Code)), slog.String("cause", err.Error()))
+
+	r.ctx.Response.Reset()
+	r.ctx.SetStatusCode(p.Code.Status())
+	r.ctx.SetContentType(problem.ContentType)
+	if s := p.RetryAfterSeconds(); s > 0 {
+		r.ctx.Response.Header.Set("Retry-After", strconv.Itoa(s))
+	}
+	if p.Code.Status() == fasthttp.StatusUnauthorized {
+		r.ctx.Response.Header.Set("WWW-Authenticate", challenge(p.Code))
+	}
+	r.ctx.Response.SetBodyRaw(p.AppendJSON(nil, string(r.ctx.URI().PathOriginal()), r.ID))
+}
+
+// challenge is the value of WWW-Authenticate (RFC 6750 section 3).
+func challenge(code problem.Code) string {
+	if code == problem.Unauthenticated {
+		return `Bearer error="invalid_token"`
+	}
+	return "Bearer"
+}
