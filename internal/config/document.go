@@ -7,8 +7,8 @@ import (
 
 // Section is the settings of one process in the generated documents.
 type Section struct {
-	Title    string
-	Settings any
+	Title  string  `json:"title"`
+	Fields []Field `json:"fields"`
 }
 
 // EnvExample renders .env.example: every variable once, commented out, with
@@ -21,7 +21,7 @@ func EnvExample(sections []Section) string {
 	seen := map[string]bool{}
 	for _, s := range sections {
 		fmt.Fprintf(&b, "\n# ---- %s ----\n", s.Title)
-		for _, f := range Fields(s.Settings) {
+		for _, f := range s.Fields {
 			if seen[f.Name] {
 				continue
 			}
@@ -42,7 +42,7 @@ func Table(sections []Section) string {
 	var b strings.Builder
 	for _, s := range sections {
 		fmt.Fprintf(&b, "\n## %s\n\n| variable | default | meaning |\n| --- | --- | --- |\n", s.Title)
-		for _, f := range Fields(s.Settings) {
+		for _, f := range s.Fields {
 			name := "`" + f.Name + "`"
 			if f.Secret {
 				name += " or `" + f.Name + "_FILE`"

@@ -33,8 +33,8 @@ func golden(t *testing.T, name, got string) {
 }
 
 var sections = []config.Section{
-	{Title: "Gateway", Settings: &settings{}},
-	{Title: "Store alone", Settings: store{}},
+	{Title: "Gateway", Fields: config.Fields(&settings{})},
+	{Title: "Store alone", Fields: config.Fields(store{})},
 }
 
 func TestEnvExample(t *testing.T) {

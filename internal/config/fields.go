@@ -11,12 +11,12 @@ import (
 
 // Field describes one setting for documents and summaries.
 type Field struct {
-	Name    string // environment variable
-	Kind    string // what a value looks like, such as "a duration such as 10s"
-	Default string
-	Doc     string
-	Example string
-	Secret  bool
+	Name    string `json:"name"` // environment variable
+	Kind    string `json:"kind"` // what a value looks like, such as "a duration such as 10s"
+	Default string `json:"default,omitempty"`
+	Doc     string `json:"doc"`
+	Example string `json:"example,omitempty"`
+	Secret  bool   `json:"secret,omitempty"`
 
 	declared reflect.StructField
 	value    reflect.Value

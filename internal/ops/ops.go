@@ -4,18 +4,21 @@
 package ops
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/go-json-experiment/json"
 	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/fasthttpadaptor"
 	"github.com/valyala/fasthttp/pprofhandler"
 
 	"gatehouse/internal/health"
@@ -54,33 +57,44 @@ func (s *Server) Serve(ln net.Listener) error { return s.server.Serve(ln) }
 func (s *Server) Shutdown(ctx context.Context) error { return s.server.ShutdownWithContext(ctx) }
 
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	if !ctx.IsGet() && !ctx.IsHead() && !ctx.IsPost() {
-		ctx.Error("method not allowed", fasthttp.StatusMethodNotAllowed)
-		return
-	}
+	s.answer(ctx)
+	// At the end, because an error answer starts from an empty header.
 	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
 	ctx.Response.Header.Set("Cache-Control", "no-store")
-	switch path := string(ctx.Path()); path {
-	case "/metrics":
+}
+
+func (s *Server) answer(ctx *fasthttp.RequestCtx) {
+	if !ctx.IsGet() && !ctx.IsHead() && !ctx.IsPost() {
+		ctx.Error("method not allowed", fasthttp.StatusMethodNotAllowed)
+		ctx.Response.Header.Set("Allow", "GET, HEAD, POST")
+		return
+	}
+	switch path := string(ctx.Path()); {
+	case path == "/metrics":
 		ctx.SetContentType("text/plain; version=0.0.4; charset=utf-8")
 		metrics.WritePrometheus(ctx, true)
-	case "/health/live":
+	case path == "/health/live":
 		writeJSON(ctx, fasthttp.StatusOK, map[string]health.Status{"status": health.Healthy})
-	case "/health/ready":
-		report := s.checker.Ready(ctx)
+	case path == "/health/ready":
+		// Not ctx, which ends with this function: a hung check would outlive it.
+		report := s.checker.Ready(context.Background())
 		status := fasthttp.StatusOK
 		if !report.Status.Serving() {
 			status = fasthttp.StatusServiceUnavailable
 		}
 		writeJSON(ctx, status, report)
+	case path == pprofPrefix:
+		pprofIndex(ctx) // which the handler below refuses
+	case strings.HasPrefix(path, pprofPrefix):
+		pprofhandler.PprofHandler(ctx)
 	default:
-		if len(path) >= len("/debug/pprof/") && path[:len("/debug/pprof/")] == "/debug/pprof/" {
-			pprofhandler.PprofHandler(ctx)
-			return
-		}
 		ctx.Error("not found; here are /metrics, /health/live, /health/ready and /debug/pprof/", fasthttp.StatusNotFound)
 	}
 }
+
+const pprofPrefix = "/debug/pprof/"
+
+var pprofIndex = fasthttpadaptor.NewFastHTTPHandlerFunc(pprof.Index)
 
 func writeJSON(ctx *fasthttp.RequestCtx, status int, v any) {
 	body, err := json.Marshal(v, json.Deterministic(true))
@@ -92,6 +106,8 @@ func writeJSON(ctx *fasthttp.RequestCtx, status int, v any) {
 	ctx.SetContentType("application/json")
 	ctx.SetBody(append(body, '\n'))
 }
+
+const probeTimeout = 5 * time.Second
 
 // Probe asks the ops listener at addr whether its process is ready; container
 // health checks run it as `gateway health` and `backend health`. An address
@@ -108,7 +124,10 @@ func Probe(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	// No proxy, and no connection that outlives the probe. Readiness is told
+	// within a second.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: probeTimeout}
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
@@ -118,7 +137,7 @@ func Probe(ctx context.Context, addr string) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return errors.New("not ready: " + string(body))
+		return fmt.Errorf("not ready: %s", bytes.TrimSpace(body))
 	}
 	return nil
 }

@@ -17,9 +17,11 @@ import (
 var ErrOpen = errors.New("redis does not answer")
 
 const (
-	// tripAfter failures in a row open the breaker.
+	// tripAfter failures in a row open the breaker. A request whose connection
+	// is accepted and then never greeted counts as two.
 	tripAfter = 3
-	// probeEvery bounds how long a recovered Redis stays unused.
+	// probeEvery bounds how long a Redis that hung stays unused after it has
+	// recovered. The client's pool adds up to a second when Redis was gone.
 	probeEvery   = 200 * time.Millisecond
 	probeTimeout = 100 * time.Millisecond
 )
@@ -32,9 +34,8 @@ var (
 // breaker implements redis.Limiter. While open, a goroutine probes Redis, so no
 // request pays for finding out.
 type breaker struct {
-	log        *slog.Logger
-	probe      func(context.Context) error
-	closeProbe func() error
+	log   *slog.Logger
+	probe func(context.Context) error // set before the first use
 
 	failures atomic.Int32 // in a row
 	open     atomic.Bool
@@ -46,9 +47,9 @@ type breaker struct {
 	wg     sync.WaitGroup
 }
 
-func newBreaker(log *slog.Logger, probe func(context.Context) error, closeProbe func() error) *breaker {
+func newBreaker(log *slog.Logger) *breaker {
 	ctx, stop := context.WithCancel(context.Background())
-	return &breaker{log: log, probe: probe, closeProbe: closeProbe, ctx: ctx, stop: stop}
+	return &breaker{log: log, ctx: ctx, stop: stop}
 }
 
 // Allow implements redis.Limiter.
@@ -109,6 +110,9 @@ func (b *breaker) probeUntilAnswer() {
 		ctx, cancel := context.WithTimeout(b.ctx, probeTimeout)
 		err := b.probe(ctx)
 		cancel()
+		if b.ctx.Err() != nil {
+			return // the probe was stopped, which tells nothing
+		}
 		if !silent(err) {
 			b.failures.Store(0)
 			b.open.Store(false)
@@ -118,11 +122,10 @@ func (b *breaker) probeUntilAnswer() {
 	}
 }
 
-func (b *breaker) close() error {
+func (b *breaker) close() {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()
 	b.stop()
 	b.wg.Wait()
-	return b.closeProbe()
 }

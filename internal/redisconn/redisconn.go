@@ -63,13 +63,19 @@ func Open(c Config, log *slog.Logger) (*Client, error) {
 	options.ContextTimeoutEnabled = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 
-	probeOptions := *options
-	probeOptions.PoolSize = 1
-	probe := redis.NewClient(&probeOptions)
-	b := newBreaker(log, func(ctx context.Context) error { return probe.Ping(ctx).Err() }, probe.Close)
+	options.PipelinePoolSize = -1 // one pool, for which one probe can speak
 
+	b := newBreaker(log)
 	options.Limiter = b
-	return &Client{UniversalClient: redis.NewClient(options), timeout: c.Timeout, breaker: b}, nil
+	client := redis.NewClient(options)
+	// The probe uses the requests' own pool, around the breaker. The pool, too,
+	// refuses to dial after a number of failures, and looks again once a second:
+	// a probe on another connection would close the breaker before requests can
+	// get through.
+	probe := client.WithTimeout(probeTimeout)
+	probe.Options().Limiter = nil // its own copy of the options
+	b.probe = func(ctx context.Context) error { return probe.Ping(ctx).Err() }
+	return &Client{UniversalClient: client, timeout: c.Timeout, breaker: b}, nil
 }
 
 // Bound derives a context that ends when a request must go on without Redis.
@@ -88,7 +94,8 @@ func (c *Client) Check(ctx context.Context) error {
 
 // Close ends the probe and closes the connections.
 func (c *Client) Close() error {
-	return errors.Join(c.breaker.close(), c.UniversalClient.Close())
+	c.breaker.close()
+	return c.UniversalClient.Close()
 }
 
 // debugLog passes the library's own lines on, for whoever asks for them.

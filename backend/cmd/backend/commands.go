@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"gatehouse/backend"
 	"gatehouse/internal/buildinfo"
 	"gatehouse/internal/config"
@@ -39,6 +42,11 @@ func run(ctx context.Context, args []string) error {
 		return seed(ctx)
 	case "health":
 		return askHealth(ctx)
+	case "settings":
+		return json.MarshalWrite(os.Stdout, []config.Section{
+			{Title: "Backend: serve", Fields: config.Fields(&backend.Config{})},
+			{Title: "Backend: bootstrap, migrate, seed, operator", Fields: config.Fields(&backend.AdminConfig{})},
+		}, jsontext.WithIndent("  "))
 	case "version":
 		fmt.Println(buildinfo.Version)
 		return nil

@@ -21,6 +21,7 @@ const usage = `usage: backend [command]
   seed             make the demo tenant and user (development only)
   operator create  make an operator; the password is read from standard input
   health           ask the running backend whether it is ready
+  settings         print every setting with its default, as JSON
   version          print the version
 
 Settings come from the environment; docs/configuration.md lists them.

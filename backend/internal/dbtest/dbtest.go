@@ -86,7 +86,7 @@ func New(t testing.TB) *Database {
 	t.Helper()
 	postgres := start(t)
 	name := "test_" + strings.ToLower(rand.Text())
-	Exec(t, config.Secret(postgres.AdminURL()), fmt.Sprintf("create database %s template %s strategy file_copy", name, template))
+	Exec(t, config.Secret(postgres.AdminURL()), fmt.Sprintf("create database %s owner %s template %s strategy file_copy", name, pg.OwnerRole, template))
 	t.Cleanup(func() {
 		Exec(t, config.Secret(postgres.AdminURL()), fmt.Sprintf("drop database %s with (force)", name))
 	})

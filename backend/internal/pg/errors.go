@@ -70,6 +70,8 @@ func translate(err error) error {
 		}
 	case unreachable(err):
 		return problem.Wrap(problem.Unavailable, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return problem.Wrap(problem.Timeout, err)
 	}
 	return err
 }
@@ -94,12 +96,18 @@ func codeOf(state string) problem.Code {
 	return ""
 }
 
-// unreachable reports whether the server could not be talked to.
+// unreachable reports whether the server could not be talked to. A statement
+// whose time ran out is something else: the server may be well.
 func unreachable(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) ||
+	switch {
+	case errors.As(err, &connect):
+		return true
+	case errors.Is(err, context.DeadlineExceeded):
+		return false
+	}
+	return errors.As(err, &network) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
 }

@@ -70,11 +70,15 @@ func (r *Request) Created(message, location string, data any) error {
 	return r.JSON(fasthttp.StatusCreated, envelope{Message: message, Data: data})
 }
 
-// JSON answers with a body that needs no envelope.
+// JSON answers with a body that needs no envelope. A 503 asks to come back in a
+// second.
 func (r *Request) JSON(status int, body any) error {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return err
+	}
+	if status == fasthttp.StatusServiceUnavailable {
+		r.ctx.Response.Header.Set("Retry-After", "1")
 	}
 	r.ctx.SetStatusCode(status)
 	r.ctx.SetContentType("application/json")
@@ -97,7 +101,11 @@ func (r *Request) writeError(log *slog.Logger, err error) {
 		slog.String("request_id", r.ID), slog.String("route", r.route),
 		slog.String("code", string(p.Code)), slog.String("cause", err.Error()))
 
+	allow := r.ctx.Response.Header.Peek("Allow") // set by the router for a 405
 	r.ctx.Response.Reset()
+	if len(allow) > 0 {
+		r.ctx.Response.Header.SetBytesV("Allow", allow)
+	}
 	r.ctx.SetStatusCode(p.Code.Status())
 	r.ctx.SetContentType(problem.ContentType)
 	if s := p.RetryAfterSeconds(); s > 0 {

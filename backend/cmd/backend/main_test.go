@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"gatehouse/internal/config"
+)
+
+// These tests set the environment, so they do not run in parallel.
+
+func TestExitCodes(t *testing.T) {
+	t.Setenv("APP_ENV", "")
+	for name, tc := range map[string]struct {
+		args []string
+		code int
+	}{
+		"unknown command":       {[]string{"dance"}, 2},
+		"serve without config":  {[]string{"serve"}, 2},
+		"no command, no config": {nil, 2},
+		"migrate, no config":    {[]string{"migrate"}, 2},
+		"bootstrap, no config":  {[]string{"bootstrap"}, 2},
+		"operator without mail": {[]string{"operator", "create"}, 2},
+		"version":               {[]string{"version"}, 0},
+	} {
+		if got := exitCode(run(t.Context(), tc.args)); got != tc.code {
+			t.Errorf("%s: got exit code %d, want %d", name, got, tc.code)
+		}
+	}
+}
+
+func TestSeedIsForDevelopmentOnly(t *testing.T) {
+	t.Setenv("MIGRATE_DATABASE_URL", "postgres://gh_owner:a-long-password@127.0.0.1:1/gatehouse")
+	t.Setenv("SEED_DEMO_PASSWORD", "Demo-Horse-7")
+	err := run(t.Context(), []string{"seed"})
+	var m *config.Mistakes
+	if !errors.As(err, &m) || m.Names()[0] != "APP_ENV" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnreachableDatabaseIsExitCodeOne(t *testing.T) {
+	t.Setenv("MIGRATE_DATABASE_URL", "postgres://gh_owner:a-long-password@127.0.0.1:1/gatehouse?sslmode=disable")
+	err := run(t.Context(), []string{"migrate"})
+	if got := exitCode(err); got != 1 || strings.Contains(err.Error(), "a-long-password") {
+		t.Errorf("got exit code %d: %v", got, err)
+	}
+}
+
+func TestReadPassword(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"Secret-7\n": "Secret-7", "Secret-7": "Secret-7", " Secret-7 \r\nx": " Secret-7 ", "": ""} {
+		if got, err := readPassword(strings.NewReader(in)); got != want || err != nil {
+			t.Errorf("%q: got %q, %v", in, got, err)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"gatehouse/internal/problem"
+)
+
+type sample struct {
+	Name string `json:"name"`
+	Age  int32  `json:"age"`
+	Nick string `json:"nick,omitzero"`
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ body, want string }{
+		{`{"name":"a","age":1}`, ""},
+		{` {"age":1,"name":"a","nick":"b"} `, ""},
+		{`{"name":"a","age":1,"nick":null}`, "validation_failed /nick invalid_type"},
+		{`{"name":"a"}`, "validation_failed /age required"},
+		{`{"name":"a","age":1,"Name":"b"}`, "validation_failed /Name unknown_field"},
+		{`{"name":"a","age":1,"a/b~c":1}`, "validation_failed /a~1b~0c unknown_field"},
+		{`{"name":"a","age":1.0}`, "validation_failed /age invalid_type"},
+		{`{"name":"a","age":2147483648}`, "validation_failed /age invalid_type"},
+		{`{"name":"a","age":1,"name":"b"}`, "invalid_json /name duplicate_field"},
+		{`{"name":{"x":1,"x":2},"age":1}`, "invalid_json /name/x duplicate_field"},
+		{"{\"name\":\"\xc3\x28\",\"age\":1}", "invalid_json /name invalid_utf8"},
+		{`{"name":"\ud800","age":1}`, "invalid_json"},
+		{`{"name":"a","age":1}x`, "invalid_json"},
+		{`{"name":"a","age":1,}`, "invalid_json"},
+		{`{'name':'a'}`, "invalid_json"},
+		{``, "invalid_json"},
+		{`"x"`, "validation_failed  invalid_type"},
+		{`7`, "validation_failed  invalid_type"},
+		{`null`, "validation_failed  invalid_type"},
+		{strings.Repeat(`{"a":`, 33), "invalid_json"},
+		{`{"name":"` + strings.Repeat(`[`, 100) + `","age":1}`, ""},
+		{`{"name":"\"` + strings.Repeat(`{`, 100) + `","age":1}`, ""},
+	} {
+		var dst sample
+		err := decode([]byte(tc.body), &dst)
+		var got string
+		var p *problem.Error
+		if errors.As(err, &p) {
+			got = string(p.Code)
+			for _, f := range p.Fields {
+				got += " " + f.Name + " " + f.Code
+			}
+		}
+		if got != tc.want {
+			t.Errorf("%.60s: got %q, want %q", tc.body, got, tc.want)
+		}
+	}
+}
+
+// What is accepted is what encoding/json reads, too, and whatever is refused is
+// a problem that the client can be shown.
+func FuzzDecode(f *testing.F) {
+	f.Add(`{"name":"a","age":1}`)
+	f.Add(`{"name":"a","age":1,"nick":"\u00e9"}`)
+	f.Add(`{"name":"a","name":"b"}`)
+	f.Add("{\"\xff\":1}")
+	f.Fuzz(func(t *testing.T, body string) {
+		var got, want sample
+		err := decode([]byte(body), &got)
+		if err == nil {
+			if err := json.Unmarshal([]byte(body), &want); err != nil || got != want {
+				t.Errorf("got %+v, encoding/json has %+v, %v", got, want, err)
+			}
+			return
+		}
+		p := problem.From(err)
+		if p.Code != problem.InvalidJSON && p.Code != problem.ValidationFailed {
+			t.Errorf("got %v", err)
+		}
+		for _, field := range p.Fields {
+			if !utf8.ValidString(field.Name) {
+				t.Errorf("field %q is not UTF-8", field.Name)
+			}
+		}
+	})
+}

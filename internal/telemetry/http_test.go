@@ -1,0 +1,117 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/internal/telemetry"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares got with a file in testdata, which -update rewrites.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got):\n%s", path, diff)
+	}
+}
+
+// samples returns what Prometheus would read, of the metrics with this prefix.
+func samples(prefix string) string {
+	var all bytes.Buffer
+	metrics.WritePrometheus(&all, false)
+	var own strings.Builder
+	for line := range strings.Lines(all.String()) {
+		if strings.HasPrefix(line, prefix) {
+			own.WriteString(line)
+		}
+	}
+	return own.String()
+}
+
+// TestRouteMetrics keeps names, labels and buckets: dashboards and alerts are
+// built on them.
+func TestRouteMetrics(t *testing.T) {
+	t.Parallel()
+	read := telemetry.NewRoute("goldentest", "GET", "/api/v1/address-book/{id}")
+	write := telemetry.NewRoute("goldentest", "POST", "/api/v1/address-book")
+	for _, status := range []int{100, 200, 201, 299, 301, 400, 404, 429, 499, 500, 599} {
+		read.Observe(status, 3*time.Millisecond)
+	}
+	write.Observe(201, 500*time.Microsecond) // the edge of a bucket belongs to it
+	write.Observe(503, time.Minute)
+	golden(t, "route.txt", samples("goldentest_"))
+}
+
+func TestStatusesThatDoNotExistAreTimedOnly(t *testing.T) {
+	t.Parallel()
+	r := telemetry.NewRoute("oddtest", "GET", "/x")
+	for _, status := range []int{0, 99, 600, 1000, -1, -200} {
+		r.Observe(status, time.Second)
+	}
+	for line := range strings.Lines(samples("oddtest_http_requests_total")) {
+		if !strings.HasSuffix(line, " 0\n") {
+			t.Errorf("a request is counted: %s", line)
+		}
+	}
+	if got, want := samples("oddtest_http_request_duration_seconds_count"), "oddtest_http_request_duration_seconds_count{method=\"GET\",route=\"/x\"} 6\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTheSameRouteSharesItsCounters(t *testing.T) {
+	t.Parallel()
+	telemetry.NewRoute("sharetest", "GET", "/x").Observe(200, time.Second)
+	telemetry.NewRoute("sharetest", "GET", "/x").Observe(200, time.Second)
+	want := `sharetest_http_requests_total{method="GET",route="/x",status="2xx"} 2` + "\n"
+	if got := samples("sharetest_"); !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant %s", got, want)
+	}
+}
+
+func TestObserveIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	r := telemetry.NewRoute("paralleltest", "GET", "/x")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 1000 {
+				r.Observe(200, time.Millisecond)
+			}
+		})
+	}
+	wg.Wait()
+	want := `paralleltest_http_requests_total{method="GET",route="/x",status="2xx"} 8000` + "\n"
+	if got := samples("paralleltest_"); !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant %s", got, want)
+	}
+}
+
+// TestObserveAllocatesNothing is not parallel: AllocsPerRun counts what the
+// whole process allocates.
+func TestObserveAllocatesNothing(t *testing.T) {
+	r := telemetry.NewRoute("alloctest", "GET", "/x")
+	if n := testing.AllocsPerRun(100, func() { r.Observe(200, time.Millisecond) }); n != 0 {
+		t.Errorf("got %v allocations, want 0", n)
+	}
+}
