@@ -24,7 +24,7 @@ var document = sync.OnceValues(func() (*openapi3.T, error) {
 // checkContract holds an answer against what api/openapi.yaml says of it: the
 // status is documented, the headers are there, the body fits its schema. What
 // no operation answers for is a problem all the same.
-func checkContract(t *testing.T, a answer) {
+func checkContract(t testing.TB, a answer) {
 	t.Helper()
 	doc, err := document()
 	if err != nil {
@@ -59,7 +59,7 @@ func checkContract(t *testing.T, a answer) {
 	}
 }
 
-func checkProblem(t *testing.T, doc *openapi3.T, a answer) {
+func checkProblem(t testing.TB, doc *openapi3.T, a answer) {
 	t.Helper()
 	if a.Request.Method == http.MethodHead {
 		return

@@ -3,10 +3,12 @@ package telemetry_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,49 +51,60 @@ func samples(prefix string) string {
 	return own.String()
 }
 
+var runs atomic.Int32
+
+// newPrefix returns a prefix of its own: metrics live as long as the process,
+// and a test may run several times in it.
+func newPrefix() string { return fmt.Sprintf("test%d", runs.Add(1)) }
+
 // TestRouteMetrics keeps names, labels and buckets: dashboards and alerts are
 // built on them.
 func TestRouteMetrics(t *testing.T) {
 	t.Parallel()
-	read := telemetry.NewRoute("goldentest", "GET", "/api/v1/address-book/{id}")
-	write := telemetry.NewRoute("goldentest", "POST", "/api/v1/address-book")
+	prefix := newPrefix()
+	read := telemetry.NewRoute(prefix, "GET", "/api/v1/address-book/{id}")
+	write := telemetry.NewRoute(prefix, "POST", "/api/v1/address-book")
 	for _, status := range []int{100, 200, 201, 299, 301, 400, 404, 429, 499, 500, 599} {
-		read.Observe(status, 3*time.Millisecond)
+		read.Observe(status, 250*time.Millisecond)
 	}
 	write.Observe(201, 500*time.Microsecond) // the edge of a bucket belongs to it
 	write.Observe(503, time.Minute)
-	golden(t, "route.txt", samples("goldentest_"))
+	golden(t, "route.txt", strings.ReplaceAll(samples(prefix+"_"), prefix, "prefix"))
 }
 
 func TestStatusesThatDoNotExistAreTimedOnly(t *testing.T) {
 	t.Parallel()
-	r := telemetry.NewRoute("oddtest", "GET", "/x")
+	prefix := newPrefix()
+	r := telemetry.NewRoute(prefix, "GET", "/x")
 	for _, status := range []int{0, 99, 600, 1000, -1, -200} {
 		r.Observe(status, time.Second)
 	}
-	for line := range strings.Lines(samples("oddtest_http_requests_total")) {
+	for line := range strings.Lines(samples(prefix + "_http_requests_total")) {
 		if !strings.HasSuffix(line, " 0\n") {
 			t.Errorf("a request is counted: %s", line)
 		}
 	}
-	if got, want := samples("oddtest_http_request_duration_seconds_count"), "oddtest_http_request_duration_seconds_count{method=\"GET\",route=\"/x\"} 6\n"; got != want {
+	count := prefix + "_http_request_duration_seconds_count"
+	if got, want := samples(count), count+`{method="GET",route="/x"} 6`+"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestTheSameRouteSharesItsCounters(t *testing.T) {
 	t.Parallel()
-	telemetry.NewRoute("sharetest", "GET", "/x").Observe(200, time.Second)
-	telemetry.NewRoute("sharetest", "GET", "/x").Observe(200, time.Second)
-	want := `sharetest_http_requests_total{method="GET",route="/x",status="2xx"} 2` + "\n"
-	if got := samples("sharetest_"); !strings.Contains(got, want) {
+	prefix := newPrefix()
+	telemetry.NewRoute(prefix, "GET", "/x").Observe(200, time.Second)
+	telemetry.NewRoute(prefix, "GET", "/x").Observe(200, time.Second)
+	want := prefix + `_http_requests_total{method="GET",route="/x",status="2xx"} 2` + "\n"
+	if got := samples(prefix + "_"); !strings.Contains(got, want) {
 		t.Errorf("got\n%s\nwant %s", got, want)
 	}
 }
 
 func TestObserveIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
-	r := telemetry.NewRoute("paralleltest", "GET", "/x")
+	prefix := newPrefix()
+	r := telemetry.NewRoute(prefix, "GET", "/x")
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -101,8 +114,8 @@ func TestObserveIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	want := `paralleltest_http_requests_total{method="GET",route="/x",status="2xx"} 8000` + "\n"
-	if got := samples("paralleltest_"); !strings.Contains(got, want) {
+	want := prefix + `_http_requests_total{method="GET",route="/x",status="2xx"} 8000` + "\n"
+	if got := samples(prefix + "_"); !strings.Contains(got, want) {
 		t.Errorf("got\n%s\nwant %s", got, want)
 	}
 }
@@ -110,7 +123,7 @@ func TestObserveIsSafeForConcurrentUse(t *testing.T) {
 // TestObserveAllocatesNothing is not parallel: AllocsPerRun counts what the
 // whole process allocates.
 func TestObserveAllocatesNothing(t *testing.T) {
-	r := telemetry.NewRoute("alloctest", "GET", "/x")
+	r := telemetry.NewRoute(newPrefix(), "GET", "/x")
 	if n := testing.AllocsPerRun(100, func() { r.Observe(200, time.Millisecond) }); n != 0 {
 		t.Errorf("got %v allocations, want 0", n)
 	}
