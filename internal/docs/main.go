@@ -74,7 +74,7 @@ func run() error {
 		"docs/configuration.md": configurationHead + config.Table(sections),
 		"docs/errors.md":        fmt.Sprintf(errorsHead, exampleProblem(), problem.Table()),
 	} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil { //nolint:gosec // documents are for everyone
+		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
 			return err
 		}
 	}

@@ -95,11 +95,12 @@ func seed(ctx context.Context) error {
 }
 
 func operatorCreate(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("backend operator create", flag.ContinueOnError)
+	flags := flag.NewFlagSet("operator create", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the usage text says it all
 	username := flags.String("username", backend.OperatorUsername, "user name")
 	email := flags.String("email", "", "e-mail address")
 	if err := flags.Parse(args); err != nil || *email == "" || flags.NArg() > 0 {
-		return errors.Join(errUsage, errors.New("usage of operator create: backend operator create -email ADDRESS [-username NAME] < password\n"))
+		return errUsage
 	}
 	return withAdmin(func(c backend.AdminConfig, _ *slog.Logger) error {
 		password, err := readPassword(os.Stdin)

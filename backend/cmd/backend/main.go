@@ -19,20 +19,19 @@ const usage = `usage: backend [command]
   bootstrap        create the database roles and the database
   migrate          bring the database up to date; make the first operator
   seed             make the demo tenant and user (development only)
-  operator create  make an operator; the password is read from standard input
+  operator create  make an operator: -email ADDRESS [-username NAME] < password
   health           ask the running backend whether it is ready
   settings         print every setting with its default, as JSON
   version          print the version
 
-Settings come from the environment; docs/configuration.md lists them.
-`
+Settings come from the environment; docs/configuration.md lists them.`
 
 // errUsage says that the command line is not understood.
 var errUsage = errors.New(usage)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(exitCode(run(ctx, os.Args[1:])))
 }
 
@@ -44,7 +43,7 @@ func exitCode(err error) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprint(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, err)
 		return 2
 	case errors.As(err, &mistakes):
 		fmt.Fprintf(os.Stderr, "backend: %v\n", err)
