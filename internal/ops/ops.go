@@ -76,7 +76,8 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx) {
 	case path == "/health/live":
 		writeJSON(ctx, fasthttp.StatusOK, map[string]health.Status{"status": health.Healthy})
 	case path == "/health/ready":
-		// Not ctx, which ends with this function: a hung check would outlive it.
+		// Not ctx, which is used again after this function and so must never
+		// reach another goroutine.
 		report := s.checker.Ready(context.Background())
 		status := fasthttp.StatusOK
 		if !report.Status.Serving() {

@@ -228,9 +228,21 @@ func TestCloseEndsTheProbeAndSaysNothing(t *testing.T) {
 		if text := log.String(); strings.Contains(text, "answers again") {
 			t.Errorf("the end of the process is taken for an answer:\n%s", text)
 		}
-		// Requests that end later start no new probe.
-		report(b, errSilence, errSilence, errSilence)
+	})
+}
+
+// TestClosedBreakerStaysQuiet: requests that end after the close are no news.
+func TestClosedBreakerStaysQuiet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &lines{}
+		b, f := newFakeBreaker(log)
 		b.close()
+		report(b, errSilence, errSilence, errSilence)
+		time.Sleep(time.Hour) // of the bubble's clock
+		if n := len(f.probed()); n != 0 || log.String() != "" {
+			t.Errorf("%d probes and the lines %q, want nothing", n, log)
+		}
 	})
 }
 

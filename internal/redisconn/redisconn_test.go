@@ -245,6 +245,44 @@ func TestHungCostsItsBudgetAndThenNothing(t *testing.T) {
 	}
 }
 
+// TestBreakerStaysOpenWhileRedisHangs: it is Redis that the probe asks.
+func TestBreakerStaysOpenWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	s := newMute(t)
+	log := &lines{}
+	c := open(t, "redis://"+s.ln.Addr().String(), log)
+	until(t, c, "without an answer", isOpen)
+	deadline := time.Now().Add(20 * time.Second)
+	for before := s.accepted.Load(); s.accepted.Load() < before+3; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no probe reaches the server")
+		}
+	}
+	if err := ask(t, c); !isOpen(err) {
+		t.Errorf("after three probes without an answer: %v", err)
+	}
+	if strings.Contains(log.String(), "answers again") {
+		t.Errorf("silence is taken for an answer:\n%s", log)
+	}
+}
+
+// TestOnePoolServesAll: the probe speaks for pipelines, too.
+func TestOnePoolServesAll(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	c := open(t, "redis://"+server.Addr(), &lines{})
+	ctx := t.Context()
+	if err := c.Set(ctx, "key", "value", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Pipelined(ctx, func(p redis.Pipeliner) error { p.Get(ctx, "key"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if n := server.TotalConnectionCount(); n != 1 {
+		t.Errorf("a command and a pipeline after it took %d connections, want 1", n)
+	}
+}
+
 // TestBudgetIsShorterThanTheTimeoutOfAConnection: a call ends with its context,
 // not when its connection gives up after 50 ms. The fastest of some calls tells,
 // however busy the machine is.

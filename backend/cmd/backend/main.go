@@ -27,7 +27,7 @@ const usage = `usage: backend [command]
 Settings come from the environment; docs/configuration.md lists them.`
 
 // errUsage says that the command line is not understood.
-var errUsage = errors.New(usage)
+var errUsage = errors.New("command not understood")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -43,7 +43,7 @@ func exitCode(err error) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, usage)
 		return 2
 	case errors.As(err, &mistakes):
 		fmt.Fprintf(os.Stderr, "backend: %v\n", err)
