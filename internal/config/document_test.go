@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/json"
 	"flag"
 	"log/slog"
 	"os"
@@ -45,6 +46,26 @@ func TestEnvExample(t *testing.T) {
 func TestTable(t *testing.T) {
 	t.Parallel()
 	golden(t, "table.md", config.Table(sections))
+}
+
+// TestSectionsTravelAsJSON: each process prints its own section, and another
+// program renders the documents.
+func TestSectionsTravelAsJSON(t *testing.T) {
+	t.Parallel()
+	b, err := json.Marshal(sections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []config.Section
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(config.EnvExample(sections), config.EnvExample(got)); diff != "" {
+		t.Errorf(".env.example differs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(config.Table(sections), config.Table(got)); diff != "" {
+		t.Errorf("the table differs (-want +got):\n%s", diff)
+	}
 }
 
 func TestSummaryHidesSecretsAndLeavesOutWhatIsEmpty(t *testing.T) {

@@ -27,7 +27,7 @@ func (s Secret) String() string {
 
 // Format keeps every verb of fmt from showing the value; without it a wrong
 // one, such as %d, would.
-func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue keeps slog from showing the value.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -144,7 +144,7 @@ func TestBreakerProbesUntilRedisAnswers(t *testing.T) {
 				if b.Allow() == nil {
 					t.Error("the breaker closed before the next probe")
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				if err := b.Allow(); err != nil {
 					t.Errorf("after an answer: %v", err)

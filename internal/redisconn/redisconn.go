@@ -56,9 +56,10 @@ func Open(c Config, log *slog.Logger) (*Client, error) {
 	}
 	options.MaxRetries = -1 // 0 would mean 3
 	options.DialerRetries = 1
-	options.DialTimeout = 100 * time.Millisecond
-	options.ReadTimeout = 50 * time.Millisecond
-	options.WriteTimeout = 50 * time.Millisecond
+	// For callers without a deadline; never shorter than what others may wait.
+	options.DialTimeout = max(100*time.Millisecond, c.Timeout)
+	options.ReadTimeout = max(50*time.Millisecond, c.Timeout)
+	options.WriteTimeout = max(50*time.Millisecond, c.Timeout)
 	options.PoolTimeout = c.Timeout
 	options.ContextTimeoutEnabled = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
