@@ -2,36 +2,14 @@ package config_test
 
 import (
 	"encoding/json"
-	"flag"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/internal/config"
+	"gatehouse/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares got with a file in testdata, which -update rewrites.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", path, diff)
-	}
-}
 
 var sections = []config.Section{
 	{Title: "Gateway", Fields: config.Fields(&settings{})},
@@ -40,12 +18,12 @@ var sections = []config.Section{
 
 func TestEnvExample(t *testing.T) {
 	t.Parallel()
-	golden(t, "env.example", config.EnvExample(sections))
+	goldentest.Compare(t, "env.example", config.EnvExample(sections))
 }
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	golden(t, "table.md", config.Table(sections))
+	goldentest.Compare(t, "table.md", config.Table(sections))
 }
 
 // TestSectionsTravelAsJSON: each process prints its own section, and another

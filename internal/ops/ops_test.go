@@ -5,45 +5,23 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/VictoriaMetrics/metrics"
-	"github.com/google/go-cmp/cmp"
 	"github.com/valyala/fasthttp/fasthttputil"
 
+	"gatehouse/internal/goldentest"
 	"gatehouse/internal/health"
 	"gatehouse/internal/ops"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares got with a file in testdata, which -update rewrites.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", path, diff)
-	}
-}
 
 var testCounter = metrics.NewCounter(`ops_test_total{kind="seven"}`)
 
@@ -181,7 +159,7 @@ func TestReady(t *testing.T) {
 			if resp.StatusCode != c.status || resp.Header.Get("Content-Type") != "application/json" {
 				t.Errorf("got %d with %q, want %d with JSON", resp.StatusCode, resp.Header.Get("Content-Type"), c.status)
 			}
-			golden(t, "ready_"+c.name+".json", changing.ReplaceAllString(text, "$1:0"))
+			goldentest.Compare(t, "ready_"+c.name+".json", changing.ReplaceAllString(text, "$1:0"))
 		})
 	}
 }

@@ -2,37 +2,15 @@ package problem_test
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/internal/goldentest"
 	"gatehouse/internal/problem"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares got with a file in testdata, which -update rewrites.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", path, diff)
-	}
-}
 
 // body is what a client reads.
 type body struct {
@@ -76,7 +54,7 @@ func TestEveryCodeIsRendered(t *testing.T) {
 		all = problem.New(code).AppendJSON(all, "/api/v1/address-book", "0123456789abcdef0123456789abcdef")
 		all = append(all, '\n')
 	}
-	golden(t, "problems.jsonl", string(all))
+	goldentest.Compare(t, "problems.jsonl", string(all))
 }
 
 func TestFindingsAreRenderedInOrder(t *testing.T) {
@@ -143,5 +121,5 @@ func clean(s string) string { return string([]rune(s)) }
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	golden(t, "table.md", problem.Table())
+	goldentest.Compare(t, "table.md", problem.Table())
 }

@@ -2,10 +2,7 @@ package telemetry_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,30 +10,10 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
-	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/internal/goldentest"
 	"gatehouse/internal/telemetry"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares got with a file in testdata, which -update rewrites.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", path, diff)
-	}
-}
 
 // samples returns what Prometheus would read, of the metrics with this prefix.
 func samples(prefix string) string {
@@ -69,7 +46,7 @@ func TestRouteMetrics(t *testing.T) {
 	}
 	write.Observe(201, 500*time.Microsecond) // the edge of a bucket belongs to it
 	write.Observe(503, time.Minute)
-	golden(t, "route.txt", strings.ReplaceAll(samples(prefix+"_"), prefix, "prefix"))
+	goldentest.Compare(t, "route.txt", strings.ReplaceAll(samples(prefix+"_"), prefix, "prefix"))
 }
 
 func TestStatusesThatDoNotExistAreTimedOnly(t *testing.T) {

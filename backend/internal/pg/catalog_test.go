@@ -1,20 +1,17 @@
 package pg_test
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"gatehouse/backend/internal/dbtest"
+	"gatehouse/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // Every table of the tenant plane, those of later migrations too, has the
 // tenant first in its primary key and cannot be read around its policies.
@@ -186,17 +183,5 @@ func TestSchemaIsAsRecorded(t *testing.T) {
 		select string_agg(format('%s.%s %s %s%s', table_schema, table_name, column_name, data_type,
 			case is_nullable when 'NO' then ' not null' else '' end), e'\n' order by table_schema, table_name, ordinal_position) || e'\n'
 		from information_schema.columns where table_schema in ('app', 'control', 'tenant')`)
-	golden := filepath.Join("testdata", "schema.txt")
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("the schema is another (-want +got):\n%s", diff)
-	}
+	goldentest.Compare(t, "schema.txt", got)
 }
