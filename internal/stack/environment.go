@@ -1,0 +1,127 @@
+package stack
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+)
+
+// The database's roles, whose names the migrations know.
+const (
+	ownerRole = "gh_owner"
+	appRole   = "gh_app"
+	maintRole = "gh_maint"
+)
+
+// Who may sign in to a fresh stack.
+const (
+	DemoTenant    = "tenant1"
+	DemoUser      = "demo"
+	OperatorUser  = "operator"
+	OperatorEmail = "operator@example.com"
+)
+
+// throwawayEnv makes tests fast: cheap hashes, no drain, and limits that no
+// test meets by accident. APP_ENV=development permits these values.
+var throwawayEnv = []string{
+	"ARGON2_MEMORY_KIB=8",
+	"ARGON2_TIME=1",
+	"RATE_LIMIT_PUBLIC=600000/1m,100000",
+	"RATE_LIMIT_ADDRESS=600000/1m,100000",
+	"RATE_LIMIT_TENANT=600000/1m,100000",
+	"RATE_LIMIT_USER=600000/1m,100000",
+	"SHUTDOWN_TIMEOUT=5s",
+	"LOG_FORMAT=json",
+}
+
+// persistentEnv is for a person at a terminal: production's limits, and an end
+// within seconds of Ctrl-C.
+var persistentEnv = []string{
+	"SHUTDOWN_TIMEOUT=1s",
+	"LOG_FORMAT=text",
+}
+
+// sharedEnv returns what both programs get. They inherit nothing of our own
+// environment but what a program needs to run.
+func (s *Stack) sharedEnv() []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "GODEBUG", "GORACE", "GOTRACEBACK", "GOMAXPROCS", "GOMEMLIMIT"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	env = append(env,
+		"APP_ENV=development",
+		"DRAIN_DELAY=0s",
+		"JWT_SECRET="+s.Secrets.JWT,
+		"LOG_HASH_KEY="+s.Secrets.LogHash,
+		"REDIS_URL="+s.RedisURL,
+	)
+	if s.throwaway != nil {
+		return append(env, throwawayEnv...)
+	}
+	return append(env, persistentEnv...)
+}
+
+// backendEnv returns the environment of a backend that listens on api and ops.
+func (s *Stack) backendEnv(api, ops string, override []string) []string {
+	return mergeEnv(s.sharedEnv(), []string{
+		"BACKEND_ADDR=" + api,
+		"BACKEND_OPS_ADDR=" + ops,
+		"DATABASE_URL=" + s.AppURL,
+		"MIGRATE_DATABASE_URL=" + s.OwnerURL,
+		"MAINT_DATABASE_URL=" + s.MaintURL,
+		"CURSOR_ENCRYPTION_KEY=" + s.Secrets.CursorKey,
+	}, override)
+}
+
+// commandEnv returns the environment of the backend's commands.
+func (s *Stack) commandEnv(override []string) []string {
+	return mergeEnv(s.backendEnv("127.0.0.1:0", "127.0.0.1:0", nil), []string{
+		"BOOTSTRAP_DATABASE_URL=" + s.AdminURL,
+		"BOOTSTRAP_OPERATOR_EMAIL=" + OperatorEmail,
+		"BOOTSTRAP_OPERATOR_PASSWORD=" + s.Secrets.OperatorPassword,
+		"SEED_DEMO_PASSWORD=" + s.Secrets.DemoPassword,
+	}, override)
+}
+
+// gatewayEnv returns the environment of a gateway in front of backends.
+func (s *Stack) gatewayEnv(tls, plain, ops string, backends, override []string) []string {
+	return mergeEnv(s.sharedEnv(), []string{
+		"GATEWAY_TLS_ADDR=" + tls,
+		"GATEWAY_HTTP_ADDR=" + plain,
+		"GATEWAY_OPS_ADDR=" + ops,
+		"TLS_CERT_FILE=" + s.CertFile,
+		"TLS_KEY_FILE=" + s.certificate.keyFile,
+		"BACKENDS=" + strings.Join(backends, ","),
+		fmt.Sprintf("RATE_LIMIT_FLEET_SIZE=%d", max(1, len(s.Gateways))),
+	}, override)
+}
+
+// mergeEnv joins lists of NAME=value. A later value replaces an earlier one,
+// and so does a NAME_FILE the NAME and a NAME the NAME_FILE.
+func mergeEnv(lists ...[]string) []string {
+	var merged []string
+	for _, pair := range slices.Concat(lists...) {
+		name, _, _ := strings.Cut(pair, "=")
+		other := name + "_FILE"
+		if short, ok := strings.CutSuffix(name, "_FILE"); ok {
+			other = short
+		}
+		merged = slices.DeleteFunc(merged, func(old string) bool {
+			had, _, _ := strings.Cut(old, "=")
+			return had == name || had == other
+		})
+		merged = append(merged, pair)
+	}
+	return merged
+}
+
+// as returns a connection string like admin's for another user.
+func as(admin *url.URL, user, password string) string {
+	u := *admin
+	u.User = url.UserPassword(user, password)
+	return u.String()
+}
