@@ -97,6 +97,9 @@ func TestSignupRefusals(t *testing.T) {
 	if n := dbtest.Value[int](t, s.db.OwnerURL, "select count(*)::int from tenant.users"); n != 1 {
 		t.Errorf("got %d users, want 1", n)
 	}
+	if logs := s.logs.String(); strings.Contains(logs, "bruno") || strings.Contains(logs, testPassword) {
+		t.Error("what was sent is in the log")
+	}
 }
 
 func TestLoginRefusals(t *testing.T) {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -85,14 +86,10 @@ func exampleProblem() string {
 	p := &problem.Error{Code: problem.ValidationFailed, Fields: []problem.Field{
 		{Name: "/age", Code: "out_of_range", Message: "must be from 0 to 150, is 151"},
 	}}
-	var indented map[string]any
+	var text bytes.Buffer
 	encoded := p.AppendJSON(nil, "/api/v1/address-book", "7c0f2f4f1d3b4a5e8c9d0a1b2c3d4e5f")
-	if err := json.Unmarshal(encoded, &indented); err != nil {
+	if err := json.Indent(&text, encoded, "", "  "); err != nil {
 		panic(err) // AppendJSON writes JSON
 	}
-	text, err := json.MarshalIndent(indented, "", "  ")
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
+	return text.String()
 }

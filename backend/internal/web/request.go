@@ -97,9 +97,12 @@ func (r *Request) writeError(log *slog.Logger, err error) {
 	case p.Code.Status() >= 500:
 		level = slog.LevelWarn
 	}
-	log.LogAttrs(context.Background(), level, "problem",
-		slog.String("request_id", r.ID), slog.String("route", r.route),
-		slog.String("code", string(p.Code)), slog.String("cause", err.Error()))
+	attrs := []slog.Attr{slog.String("request_id", r.ID), slog.String("route", r.route), slog.String("code", string(p.Code))}
+	// The cause only: what the client is told may quote what it sent.
+	if cause := p.Unwrap(); cause != nil {
+		attrs = append(attrs, slog.String("cause", cause.Error()))
+	}
+	log.LogAttrs(context.Background(), level, "problem", attrs...)
 
 	allow := r.ctx.Response.Header.Peek("Allow") // set by the router for a 405
 	r.ctx.Response.Reset()
