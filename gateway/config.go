@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"gatehouse/api"
+	"gatehouse/gateway/internal/edge"
+	"gatehouse/gateway/internal/proxy"
+	"gatehouse/gateway/internal/ratelimit"
+	"gatehouse/gateway/internal/route"
+	"gatehouse/internal/config"
+	"gatehouse/internal/logging"
+	"gatehouse/internal/redisconn"
+	"gatehouse/internal/token"
+)
+
+// Config is the settings of the gateway. [LoadConfig] reads it from the
+// environment; tests fill it in by hand, starting from [DefaultConfig].
+type Config struct {
+	AppEnv string `env:"APP_ENV" envDefault:"production" doc:"production refuses weak secrets; development accepts them" kind:"production or development"`
+
+	TLSAddr      string        `env:"GATEWAY_TLS_ADDR" envDefault:":8443" doc:"Where HTTPS is served; off for nowhere" kind:"host:port or off"`
+	CertFile     string        `env:"TLS_CERT_FILE" doc:"Certificate chain for HTTPS, in PEM, the gateway's own first" kind:"a path" example:"/etc/gatehouse/tls.crt"`
+	KeyFile      string        `env:"TLS_KEY_FILE" doc:"Private key of the certificate, in PEM" kind:"a path" example:"/etc/gatehouse/tls.key"`
+	HTTPAddr     string        `env:"GATEWAY_HTTP_ADDR" envDefault:"off" doc:"Where plain HTTP is served, for a load balancer that ends TLS or for development; off for nowhere" kind:"host:port or off"`
+	OpsAddr      string        `env:"GATEWAY_OPS_ADDR" envDefault:"127.0.0.1:9090" doc:"Where operators find metrics, health and profiles; it has no authentication" kind:"host:port"`
+	DocumentFile string        `env:"OPENAPI_FILE" doc:"OpenAPI document to serve instead of the built-in one" kind:"a path"`
+	DrainDelay   time.Duration `env:"DRAIN_DELAY" envDefault:"5s" doc:"How long a stopping process still takes requests while it says that it is not ready, so that load balancers turn away first"`
+	StopTimeout  time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" doc:"Longest that a stopping process waits for requests under way"`
+
+	Edge   edge.Config
+	Limits ratelimit.Config
+	Proxy  proxy.Config
+	Token  token.Config
+	Redis  redisconn.Config
+	Log    logging.Config
+}
+
+// off switches a listener off. An empty variable means its default.
+const off = "off"
+
+// LoadConfig reads the settings from environ (as from [os.Environ]) and checks
+// all of them. The error lists every mistake.
+func LoadConfig(environ []string) (Config, error) {
+	var c Config
+	err := config.Load(&c, environ)
+	return c, err
+}
+
+// DefaultConfig returns the settings of an environment that sets nothing. It
+// lacks what has no default and so does not pass Validate.
+func DefaultConfig() Config {
+	c, _ := LoadConfig(nil) // the defaults themselves can be read; a test says so
+	return c
+}
+
+// Validate implements [config.Checked].
+func (c *Config) Validate(m *config.Mistakes) {
+	m.Mode(c.AppEnv)
+	c.validateListeners(m)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+		most  time.Duration
+	}{{"DRAIN_DELAY", c.DrainDelay, 5 * time.Minute}, {"SHUTDOWN_TIMEOUT", c.StopTimeout, 5 * time.Minute}} {
+		if d.value < 0 || d.value > d.most {
+			m.Add(d.name, "is %v; 0s to %v is allowed", d.value, d.most)
+		}
+	}
+	if c.DocumentFile != "" {
+		if document, err := c.document(); err != nil {
+			m.Add("OPENAPI_FILE", "is %s, which cannot be read: %v", c.DocumentFile, reasonOf(err))
+		} else if _, err := route.Compile(document); err != nil {
+			m.Add("OPENAPI_FILE", "is %s: %v", c.DocumentFile, err)
+		}
+	}
+	c.Edge.Validate(m)
+	c.Limits.Validate(m)
+	c.Proxy.Validate(m)
+	c.Token.Validate(m)
+	c.Redis.Validate(m)
+	c.Log.Validate(m)
+}
+
+func (c *Config) validateListeners(m *config.Mistakes) {
+	if !c.servesTLS() && !c.servesHTTP() {
+		m.Add("GATEWAY_TLS_ADDR", "is off and so is GATEWAY_HTTP_ADDR; at least one listener is wanted")
+	}
+	for _, l := range []struct{ name, addr string }{
+		{"GATEWAY_TLS_ADDR", c.TLSAddr}, {"GATEWAY_HTTP_ADDR", c.HTTPAddr}, {"GATEWAY_OPS_ADDR", c.OpsAddr},
+	} {
+		optional := l.name != "GATEWAY_OPS_ADDR"
+		if !(optional && isOff(l.addr)) && !validAddr(l.addr) {
+			m.Add(l.name, "is %q; host:port is wanted, such as 127.0.0.1:9090 or :8443", l.addr)
+		}
+	}
+	if c.servesTLS() {
+		m.Required("TLS_CERT_FILE", c.CertFile, "GATEWAY_TLS_ADDR needs a certificate (GATEWAY_TLS_ADDR=off does without)")
+		m.Required("TLS_KEY_FILE", c.KeyFile, "GATEWAY_TLS_ADDR needs the certificate's private key")
+		if c.CertFile != "" && c.KeyFile != "" {
+			if name, err := checkCertificate(c.CertFile, c.KeyFile); err != nil {
+				m.Add(name, "%v", err)
+			}
+		}
+	}
+}
+
+func (c *Config) servesTLS() bool  { return !isOff(c.TLSAddr) }
+func (c *Config) servesHTTP() bool { return !isOff(c.HTTPAddr) }
+
+func isOff(addr string) bool { return addr == "" || addr == off }
+
+// document returns the OpenAPI document to serve.
+func (c *Config) document() ([]byte, error) {
+	if c.DocumentFile == "" {
+		return api.Document, nil
+	}
+	return os.ReadFile(c.DocumentFile)
+}
+
+// Summary returns the settings for the log, without secrets.
+func (c *Config) Summary() []slog.Attr { return config.Summary(c) }

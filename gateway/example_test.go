@@ -1,0 +1,23 @@
+package gateway_test
+
+import (
+	"fmt"
+
+	"gatehouse/gateway"
+)
+
+// All mistakes of an environment are reported at once.
+func ExampleLoadConfig() {
+	_, err := gateway.LoadConfig([]string{
+		"GATEWAY_TLS_ADDR=off",
+		"GATEWAY_HTTP_ADDR=127.0.0.1:8080",
+		"BACKENDS=127.0.0.1:8081",
+		"RATE_LIMIT_USER=fast",
+	})
+	fmt.Println(err)
+	// Output:
+	// 3 settings are wrong:
+	//   RATE_LIMIT_USER is "fast"; requests/period,burst such as 60/1m,20 is wanted: there is no / between requests and period
+	//   JWT_SECRET is missing; at least 32 random bytes are wanted (make one with: openssl rand -base64 48)
+	//   REDIS_URL is missing; redis://host:port/db is wanted
+}

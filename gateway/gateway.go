@@ -1,0 +1,233 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/gateway/internal/edge"
+	"gatehouse/gateway/internal/proxy"
+	"gatehouse/gateway/internal/ratelimit"
+	"gatehouse/gateway/internal/route"
+	"gatehouse/internal/health"
+	"gatehouse/internal/ops"
+	"gatehouse/internal/redisconn"
+	"gatehouse/internal/token"
+)
+
+// localBuckets is how many rate limit buckets this process keeps for itself,
+// about 200 bytes each, while Redis does not answer.
+const localBuckets = 100_000
+
+// Options is what a gateway is made of.
+type Options struct {
+	Config Config
+	Log    *slog.Logger
+
+	// Now is the clock that tokens are held against; nil is time.Now.
+	Now func() time.Time
+	// Dial connects to backends; nil is TCP.
+	Dial proxy.Dialer
+	// Listeners to use instead of listening on the configured addresses.
+	TLSListener, HTTPListener, OpsListener net.Listener
+}
+
+// Gateway is one gateway. Make it with [New], run it with [Gateway.Run].
+type Gateway struct {
+	config Config
+	log    *slog.Logger
+
+	table   *route.Table
+	redis   *redisconn.Client
+	limits  *edge.Limits
+	auth    *edge.Authenticator
+	proxy   *proxy.Proxy
+	edge    *edge.Server
+	checker *health.Checker
+	ops     *ops.Server
+	serving atomic.Bool
+
+	listeners []listener
+}
+
+// listener is a socket that is open and not served yet.
+type listener struct {
+	name  string // tls, http or ops
+	ln    net.Listener
+	serve func(net.Listener) error
+}
+
+// New puts a gateway together and opens its listeners. Its configuration must
+// have passed Validate. If it fails, nothing stays open.
+func New(o Options) (*Gateway, error) {
+	g := &Gateway{config: o.Config, log: o.Log}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if err := g.assemble(o); err != nil {
+		g.close()
+		return nil, err
+	}
+	if err := g.listen(o); err != nil {
+		g.close()
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Gateway) assemble(o Options) error {
+	document, err := g.config.document()
+	if err != nil {
+		return err
+	}
+	if g.table, err = route.Compile(document); err != nil {
+		return err
+	}
+	if g.redis, err = redisconn.Open(g.config.Redis, g.log); err != nil {
+		return err
+	}
+	limiter := ratelimit.NewLimiter(ratelimit.NewRedis(g.redis), ratelimit.NewLocal(localBuckets, time.Now), g.log)
+	g.limits = edge.NewLimits(g.config.Limits, limiter)
+	g.auth = edge.NewAuthenticator(token.NewKeyring(g.config.Token, o.Now),
+		edge.NewTokenCache(g.config.Edge.TokenCacheTokens), g.limits, g.config.Log.TenantHash, o.Now)
+	g.proxy = proxy.New(g.config.Proxy, o.Dial)
+
+	end, err := edge.Dispatch(g.table, map[string]edge.Handler{
+		"getOpenAPI": edge.Document(g.table),
+	}, g.proxy.Handle)
+	if err != nil {
+		return err
+	}
+	g.edge = edge.NewServer(g.config.Edge, g.table, g.pipeline(end), g.log)
+	g.checker = health.NewChecker(
+		// Routes and keys it has, or it would not have started.
+		health.Check{Name: "listeners", Required: true, Run: g.checkListeners},
+		// Without backends or Redis a gateway is degraded and still ready: if all
+		// of them said no, clients would get resets instead of answers.
+		health.Check{Name: "backends", Run: g.proxy.Check},
+		health.Check{Name: "redis", Run: g.redis.Check},
+	)
+	g.ops = ops.New(g.checker, g.log)
+	return nil
+}
+
+func (g *Gateway) checkListeners(context.Context) error {
+	if !g.serving.Load() {
+		return errors.New("not serving")
+	}
+	return nil
+}
+
+// listen opens the sockets.
+func (g *Gateway) listen(o Options) error {
+	// The ops listener comes first: whoever can reach a gateway can ask it how
+	// it is.
+	if err := g.open("ops", g.config.OpsAddr, o.OpsListener, g.ops.Serve); err != nil {
+		return err
+	}
+	if g.config.servesTLS() || o.TLSListener != nil {
+		secure, err := loadTLS(g.config.CertFile, g.config.KeyFile)
+		if err != nil {
+			return err
+		}
+		serve := func(ln net.Listener) error { return g.edge.ServeTLS(ln, secure) }
+		if err := g.open("tls", g.config.TLSAddr, o.TLSListener, serve); err != nil {
+			return err
+		}
+	}
+	if g.config.servesHTTP() || o.HTTPListener != nil {
+		return g.open("http", g.config.HTTPAddr, o.HTTPListener, g.edge.Serve)
+	}
+	return nil
+}
+
+func (g *Gateway) open(name, addr string, given net.Listener, serve func(net.Listener) error) error {
+	ln := given
+	if ln == nil {
+		var err error
+		if ln, err = net.Listen("tcp", addr); err != nil {
+			return fmt.Errorf("the %s listener: %w", name, err)
+		}
+	}
+	g.listeners = append(g.listeners, listener{name, ln, serve})
+	return nil
+}
+
+// Addr returns the address of the listener tls, http or ops, or "" when it is
+// off.
+func (g *Gateway) Addr(name string) string {
+	for _, l := range g.listeners {
+		if l.name == name {
+			return l.ln.Addr().String()
+		}
+	}
+	return ""
+}
+
+// Run serves until ctx ends or a listener fails, then stops: for DRAIN_DELAY
+// the gateway says that it is not ready and ends each connection with its next
+// answer, then it stops accepting and waits for the requests under way, at most
+// SHUTDOWN_TIMEOUT. A gateway runs once.
+func (g *Gateway) Run(ctx context.Context) error {
+	defer g.close()
+	failed := make(chan error, len(g.listeners))
+	for _, l := range g.listeners {
+		g.log.Info("listening", "listener", l.name, "addr", l.ln.Addr().String())
+		go func() {
+			if err := l.serve(l.ln); err != nil {
+				failed <- fmt.Errorf("the %s listener: %w", l.name, err)
+			}
+		}()
+	}
+	g.serving.Store(true)
+	g.log.Info("ready", "routes", len(g.table.Routes()), "backends", len(g.config.Proxy.Backends))
+
+	select {
+	case err := <-failed:
+		g.serving.Store(false)
+		g.stop(0)
+		return err
+	case <-ctx.Done():
+		g.stop(g.config.DrainDelay)
+		return nil
+	}
+}
+
+func (g *Gateway) stop(drain time.Duration) {
+	g.log.Info("stopping", "drain", drain.String())
+	g.checker.Drain()
+	g.edge.Drain()
+	time.Sleep(drain)
+
+	ctx, cancel := context.WithTimeout(context.Background(), g.config.StopTimeout)
+	defer cancel()
+	if cut := g.edge.Shutdown(ctx); cut > 0 {
+		g.log.Warn("requests were cut off", "requests", cut)
+	}
+	// Whoever watches may see the process not ready up to its end.
+	opsCtx, cancelOps := context.WithTimeout(context.Background(), time.Second)
+	defer cancelOps()
+	if err := g.ops.Shutdown(opsCtx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		g.log.Warn("stop the ops listener", "cause", err)
+	}
+	g.log.Info("stopped")
+}
+
+// close gives back what New took.
+func (g *Gateway) close() {
+	for _, l := range g.listeners {
+		_ = l.ln.Close() // closed already after a normal stop
+	}
+	if g.proxy != nil {
+		g.proxy.Close()
+	}
+	if g.redis != nil {
+		if err := g.redis.Close(); err != nil {
+			g.log.Warn("close redis", "cause", err)
+		}
+	}
+}

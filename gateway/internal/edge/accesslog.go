@@ -1,0 +1,88 @@
+package edge
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"gatehouse/internal/telemetry"
+)
+
+// unmatched counts the requests that have no route.
+var unmatched = telemetry.NewRoute("gateway", "", "unmatched")
+
+// AccessLog writes one line for each request and counts it: what was asked (the
+// route's template, never the path), what the answer was, how long it took.
+// Tenants appear only as a keyed hash, users not at all.
+func AccessLog(log *slog.Logger) Step {
+	return func(next Handler) Handler {
+		return func(ex *Exchange) {
+			next(ex)
+			took := time.Since(ex.Start)
+			status := ex.Ctx.Response.StatusCode()
+			metrics := unmatched
+			if ex.Route != nil {
+				metrics = ex.Route.Metrics
+			}
+			metrics.Observe(status, took)
+			if ctx := context.Background(); log.Enabled(ctx, slog.LevelInfo) {
+				ex.attrs = ex.appendAttrs(ex.attrs[:0], status, took)
+				log.LogAttrs(ctx, slog.LevelInfo, "request", ex.attrs...)
+			}
+		}
+	}
+}
+
+func (ex *Exchange) appendAttrs(attrs []slog.Attr, status int, took time.Duration) []slog.Attr {
+	attrs = append(attrs,
+		slog.String("request_id", ex.RequestID),
+		slog.String("method", ex.methodName()),
+		slog.String("route", ex.Template()),
+		slog.Int("status", status),
+		slog.Float64("duration_ms", milliseconds(took)),
+		slog.Int("bytes_in", len(ex.Ctx.Request.Body())),
+		slog.Int("bytes_out", len(ex.Ctx.Response.Body())),
+		slog.String("client", ex.ClientText),
+	)
+	if ex.Asked {
+		attrs = append(attrs, slog.Float64("upstream_ms", milliseconds(ex.Upstream)))
+	}
+	if ex.TenantHash != "" {
+		attrs = append(attrs, slog.String("tenant", ex.TenantHash))
+	}
+	if ex.Problem != nil {
+		attrs = append(attrs, slog.String("code", string(ex.Problem.Code)))
+		if cause := ex.Problem.Unwrap(); cause != nil { // which clients are not told
+			attrs = append(attrs, slog.String("cause", cause.Error()))
+		}
+	}
+	return attrs
+}
+
+// methodName returns the method without keeping the request's bytes: a log
+// handler may hold on to what it is given, and a method that nobody knows is the
+// client's own text.
+func (ex *Exchange) methodName() string {
+	switch string(ex.Method) {
+	case "GET":
+		return "GET"
+	case "HEAD":
+		return "HEAD"
+	case "POST":
+		return "POST"
+	case "PUT":
+		return "PUT"
+	case "PATCH":
+		return "PATCH"
+	case "DELETE":
+		return "DELETE"
+	case "OPTIONS":
+		return "OPTIONS"
+	case "":
+		return ""
+	}
+	return "other"
+}
+
+// milliseconds has a resolution of a microsecond.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

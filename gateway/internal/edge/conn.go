@@ -1,0 +1,255 @@
+package edge
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/valyala/fasthttp"
+)
+
+var (
+	connections        = metrics.NewGauge(`gateway_connections`, nil)
+	connectionsTotal   = metrics.NewCounter(`gateway_connections_total`)
+	refusedTotal       = metrics.NewCounter(`gateway_connections_refused_total{reason="total"}`)
+	refusedAddress     = metrics.NewCounter(`gateway_connections_refused_total{reason="address"}`)
+	handshakesFailed   = metrics.NewCounter(`gateway_tls_handshakes_failed_total`)
+	acceptErrors       = metrics.NewCounter(`gateway_accept_errors_total`)
+	connectionsLingers = metrics.NewCounter(`gateway_connections_lingered_total`)
+)
+
+const (
+	// A client that is still sending when its request is refused would see its
+	// connection reset, and lose the answer, if it were closed at once. For this
+	// long, and this much, what it sends is read and thrown away.
+	lingerTime  = 2 * time.Second
+	lingerBytes = 8 << 20
+
+	// acceptPause is how long to wait after a failed accept, such as one for
+	// want of file descriptors.
+	acceptPause = 20 * time.Millisecond
+)
+
+// Connections limits how many connections are open, in all and from one
+// address (IPv6: one /64). A connection above a limit is closed without an
+// answer: over TLS none can be given before the handshake, which is the
+// expensive part. Trusted proxies are limited by the total alone.
+type Connections struct {
+	max, perAddress int
+	trust           Trust
+	log             *slog.Logger
+
+	mu        sync.Mutex
+	open      map[*Conn]struct{}
+	byAddress map[netip.Addr]int
+}
+
+// NewConnections returns the limits.
+func NewConnections(maxTotal, maxPerAddress int, trust Trust, log *slog.Logger) *Connections {
+	return &Connections{
+		max:        maxTotal,
+		perAddress: maxPerAddress,
+		trust:      trust,
+		log:        log,
+		open:       map[*Conn]struct{}{},
+		byAddress:  map[netip.Addr]int{},
+	}
+}
+
+// Listen returns a listener that accepts only what the limits allow.
+func (c *Connections) Listen(ln net.Listener) net.Listener { return &listener{ln, c} }
+
+// Len returns how many connections are open.
+func (c *Connections) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
+}
+
+// CloseSilent closes the connections on which no request is under way.
+func (c *Connections) CloseSilent() {
+	c.closeWhere(func(conn *Conn) bool { return !conn.active.Load() })
+}
+
+// CloseAll closes every connection and returns how many had a request under
+// way.
+func (c *Connections) CloseAll() (busy int) {
+	c.closeWhere(func(conn *Conn) bool {
+		if conn.active.Load() {
+			busy++
+		}
+		conn.linger.Store(false)
+		return true
+	})
+	return busy
+}
+
+func (c *Connections) closeWhere(condition func(*Conn) bool) {
+	c.mu.Lock()
+	var list []*Conn
+	for conn := range c.open {
+		if condition(conn) {
+			list = append(list, conn)
+		}
+	}
+	c.mu.Unlock()
+	for _, conn := range list {
+		_ = conn.Close() // only its owner could do something about it
+	}
+}
+
+type listener struct {
+	net.Listener
+	limits *Connections
+}
+
+// Accept implements net.Listener. It goes on after errors: fasthttp would take
+// any of them for the end.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
+				return nil, err
+			}
+			acceptErrors.Inc()
+			l.limits.log.Error("accept", "cause", err)
+			time.Sleep(acceptPause)
+			continue
+		}
+		if conn := l.limits.admit(raw); conn != nil {
+			return conn, nil
+		}
+		_ = raw.Close()
+	}
+}
+
+func (c *Connections) admit(raw net.Conn) *Conn {
+	peer := peerOf(raw)
+	bucket := peer
+	if network, err := peer.Prefix(64); err == nil && peer.Is6() {
+		bucket = network.Addr()
+	}
+	conn := &Conn{Conn: raw, limits: c, peer: peer, text: peer.String(), bucket: bucket}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case len(c.open) >= c.max:
+		refusedTotal.Inc()
+		return nil
+	case c.byAddress[bucket] >= c.perAddress && !c.trust.Contains(peer):
+		refusedAddress.Inc()
+		return nil
+	}
+	c.open[conn] = struct{}{}
+	c.byAddress[bucket]++
+	connections.Inc()
+	connectionsTotal.Inc()
+	return conn
+}
+
+// peerOf returns the address at the other end; listeners in memory have none,
+// which counts as the unspecified address.
+func peerOf(raw net.Conn) netip.Addr {
+	if tcp, ok := raw.RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.IPv4Unspecified()
+}
+
+func (c *Connections) release(conn *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, conn)
+	if n := c.byAddress[conn.bucket] - 1; n > 0 {
+		c.byAddress[conn.bucket] = n
+	} else {
+		delete(c.byAddress, conn.bucket)
+	}
+	connections.Dec()
+}
+
+// Conn is a client's connection, below TLS.
+type Conn struct {
+	net.Conn
+
+	limits *Connections
+	peer   netip.Addr
+	text   string // peer, written once and not for each request
+	bucket netip.Addr
+
+	active atomic.Bool // a request has begun and is not answered yet
+	linger atomic.Bool
+	closed atomic.Bool
+}
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	if c.closed.Swap(true) {
+		return net.ErrClosed
+	}
+	defer c.limits.release(c)
+	if c.linger.Load() {
+		c.drain()
+	}
+	return c.Conn.Close()
+}
+
+// drain tells the client that nothing more will come, and reads on for a while
+// so that it gets to read what was sent.
+func (c *Conn) drain() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	connectionsLingers.Inc()
+	// Its end, a time-out and the bound are all the same here.
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+}
+
+// addr returns the peer's address and its text.
+func (c *Conn) addr() (netip.Addr, string) {
+	if c == nil { // served without Connections, as benchmarks do
+		return netip.IPv4Unspecified(), "0.0.0.0"
+	}
+	return c.peer, c.text
+}
+
+// connOf finds our connection under TLS; nil when it is none of ours.
+func connOf(conn net.Conn) *Conn {
+	if under, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = under.NetConn()
+	}
+	own, _ := conn.(*Conn)
+	return own
+}
+
+// LingerOnClose makes the closing of a connection wait for what the client is
+// still sending.
+func LingerOnClose(conn net.Conn) {
+	if own := connOf(conn); own != nil {
+		own.linger.Store(true)
+	}
+}
+
+// track notes whether a request is under way.
+func track(conn net.Conn, state fasthttp.ConnState) {
+	if own := connOf(conn); own != nil {
+		own.active.Store(state == fasthttp.StateActive)
+	}
+}
+
+// handshakeFailed reports whether conn is a TLS connection that never got as
+// far as a request.
+func handshakeFailed(conn net.Conn) bool {
+	secure, ok := conn.(*tls.Conn)
+	return ok && !secure.ConnectionState().HandshakeComplete
+}

@@ -1,0 +1,51 @@
+package edge
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/valyala/fasthttp"
+
+	"gatehouse/gateway/internal/route"
+)
+
+// Dispatch is the end of the pipeline: operations that the document says are
+// served by the gateway go to their handlers, by operationId, all others to the
+// proxy. An operation without a handler is an error.
+func Dispatch(table *route.Table, local map[string]Handler, proxy Handler) (Handler, error) {
+	for _, r := range table.Routes() {
+		if r.Local && r.Method != fasthttp.MethodOptions && local[r.ID] == nil {
+			return nil, fmt.Errorf("%s %s: x-served-by is gateway, but the gateway has no operation %q", r.Method, r.Template, r.ID)
+		}
+	}
+	return func(ex *Exchange) {
+		switch {
+		case !ex.Route.Local:
+			proxy(ex)
+		case ex.Route.Method == fasthttp.MethodOptions:
+			ex.Ctx.Response.Header.Set(fasthttp.HeaderAllow, ex.Route.Allow)
+			ex.Ctx.SetStatusCode(fasthttp.StatusNoContent)
+		default:
+			local[ex.Route.ID](ex)
+		}
+	}, nil
+}
+
+// Document serves the OpenAPI document. It changes only with a new start, so
+// clients may keep it for a while and ask by its tag afterwards.
+func Document(table *route.Table) Handler {
+	sum := sha256.Sum256(table.Document)
+	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	return func(ex *Exchange) {
+		h := &ex.Ctx.Response.Header
+		h.Set(fasthttp.HeaderETag, tag)
+		h.Set(fasthttp.HeaderCacheControl, "public, max-age=300")
+		if string(ex.Ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch)) == tag {
+			ex.Ctx.SetStatusCode(fasthttp.StatusNotModified)
+			return
+		}
+		h.SetContentType("application/json")
+		ex.Ctx.SetBody(table.Document)
+	}
+}

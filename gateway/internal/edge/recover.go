@@ -1,0 +1,32 @@
+package edge
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"gatehouse/internal/problem"
+)
+
+var panics = metrics.NewCounter(`gateway_panics_total`)
+
+// Recover turns a panic further in into a 500 problem. fasthttp does not
+// recover, so without it one faulty request would end the process.
+func Recover(log *slog.Logger) Step {
+	return func(next Handler) Handler {
+		return func(ex *Exchange) {
+			defer func() {
+				if fault := recover(); fault != nil {
+					panics.Inc()
+					log.Error("panic", "request_id", ex.RequestID, "route", ex.Template(),
+						"cause", fmt.Sprint(fault), "stack", string(debug.Stack()))
+					ex.Ctx.Response.Reset()
+					ex.Refuse(problem.New(problem.Internal))
+				}
+			}()
+			next(ex)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"gatehouse/gateway/internal/route"
+	"gatehouse/internal/config"
+	"gatehouse/internal/problem"
+)
+
+// Config is the edge's own settings.
+type Config struct {
+	TrustedProxies   Trust         `env:"TRUSTED_PROXIES" doc:"Networks of our own proxies in front of the gateway, whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed" example:"10.0.0.0/8" kind:"a comma-separated list of networks such as 10.0.0.0/8"`
+	MaxConnections   int           `env:"MAX_CONNECTIONS" envDefault:"20000" doc:"Most client connections at once"`
+	MaxPerAddress    int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"1000" doc:"Most connections at once from one client address (IPv6: one /64); trusted proxies are exempt"`
+	ReceiveTimeout   time.Duration `env:"REQUEST_RECEIVE_TIMEOUT" envDefault:"15s" doc:"Longest that a request may take to arrive, from its first byte to its last"`
+	IdleTimeout      time.Duration `env:"IDLE_TIMEOUT" envDefault:"75s" doc:"Longest that a connection may stay silent between requests; longer than that of a load balancer in front"`
+	TokenCacheTokens int           `env:"TOKEN_CACHE_TOKENS" envDefault:"20000" doc:"How many verified tokens are remembered, about 1 KiB each"`
+	CORS             CORSConfig
+}
+
+// Validate implements [config.Checked].
+func (c *Config) Validate(m *config.Mistakes) {
+	m.Range("MAX_CONNECTIONS", c.MaxConnections, 1, 1_000_000)
+	m.Range("MAX_CONNECTIONS_PER_ADDRESS", c.MaxPerAddress, 1, 1_000_000)
+	m.Range("TOKEN_CACHE_TOKENS", c.TokenCacheTokens, 1, 10_000_000)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"REQUEST_RECEIVE_TIMEOUT", c.ReceiveTimeout}, {"IDLE_TIMEOUT", c.IdleTimeout}} {
+		if d.value < 100*time.Millisecond || d.value > time.Hour {
+			m.Add(d.name, "is %v; 100ms to 1h is allowed", d.value)
+		}
+	}
+	c.CORS.Validate(m)
+}
+
+const (
+	// readBuffer bounds the request line and headers together; above it the
+	// answer is 431. Twice the longest target leaves as much for the headers.
+	readBuffer = 2 * maxTarget
+	// writeTimeout bounds how long a client may take to read an answer.
+	writeTimeout = 30 * time.Second
+	// silentGrace is how long a connection on which nothing was sent yet may
+	// stay open once the server stops: its first request may be on the way.
+	silentGrace = 250 * time.Millisecond
+)
+
+// Server receives requests and passes them to the first step.
+type Server struct {
+	conns    *Connections
+	server   *fasthttp.Server
+	handler  Handler
+	pool     sync.Pool
+	draining atomic.Bool
+}
+
+// NewServer returns a server with a limit on everything that a client can make
+// large, many or slow.
+func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) *Server {
+	s := &Server{
+		conns:   NewConnections(c.MaxConnections, c.MaxPerAddress, c.TrustedProxies, log),
+		handler: handler,
+		pool:    sync.Pool{New: func() any { return &Exchange{} }},
+	}
+	s.server = &fasthttp.Server{
+		Handler:      s.Pass,
+		ErrorHandler: s.serveFault,
+		ConnState:    track,
+
+		// The body's bound comes from the operation, before any of it is read.
+		HeaderReceived: func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+			if h.ContentLength() == 0 || h.ContentLength() == -2 { // none, or no length given
+				return fasthttp.RequestConfig{}
+			}
+			path := h.RequestURI()
+			for i, b := range path {
+				if b == '?' {
+					path = path[:i]
+					break
+				}
+			}
+			return fasthttp.RequestConfig{MaxRequestBodySize: table.BodyLimit(h.Method(), path)}
+		},
+		MaxRequestBodySize: route.DefaultMaxBody,
+
+		ReadBufferSize: readBuffer,
+		ReadTimeout:    c.ReceiveTimeout, // from the first byte to the last, however it drips
+		WriteTimeout:   writeTimeout,
+		IdleTimeout:    c.IdleTimeout,
+		// Connections are limited below, where trusted proxies are known; this
+		// bound is never reached.
+		Concurrency: c.MaxConnections + 1,
+
+		DisablePreParseMultipartForm: true, // bodies are the backend's
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		SecureErrorLogMessage:        true, // else malformed requests are logged, tokens and all
+		CloseOnShutdown:              true,
+		Logger:                       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Serve answers plain connections until Shutdown.
+func (s *Server) Serve(ln net.Listener) error { return s.server.Serve(s.conns.Listen(ln)) }
+
+// ServeTLS answers encrypted connections until Shutdown.
+func (s *Server) ServeTLS(ln net.Listener, c *tls.Config) error {
+	return s.server.Serve(tls.NewListener(s.conns.Listen(ln), c))
+}
+
+// Connections returns how many client connections are open.
+func (s *Server) Connections() int { return s.conns.Len() }
+
+// Drain makes every answer the last on its connection, so that clients come
+// back elsewhere.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Shutdown stops accepting and waits for the requests under way. When ctx ends
+// first, the rest is cut off; it returns how many requests that were.
+func (s *Server) Shutdown(ctx context.Context) (cut int) {
+	s.Drain()
+	grace := time.AfterFunc(silentGrace, s.conns.CloseSilent)
+	defer grace.Stop()
+	if s.server.ShutdownWithContext(ctx) == nil {
+		return 0
+	}
+	return s.conns.CloseAll()
+}
+
+// Pass passes a request that arrived whole to the first step, and returns when
+// its answer is complete.
+func (s *Server) Pass(ctx *fasthttp.RequestCtx) { s.pass(ctx, ctx.Time(), nil) }
+
+// serveFault passes on a request that did not arrive whole. fasthttp closes the
+// connection after the answer.
+func (s *Server) serveFault(ctx *fasthttp.RequestCtx, err error) {
+	if handshakeFailed(ctx.Conn()) {
+		handshakesFailed.Inc()
+		return // there is no request, and nobody to read an answer
+	}
+	LingerOnClose(ctx.Conn())
+	s.pass(ctx, time.Now(), faultOf(err))
+}
+
+// faultOf turns fasthttp's error into the problem that the client is told.
+func faultOf(err error) *problem.Error {
+	var tooSmall *fasthttp.ErrSmallBuffer
+	var timeout net.Error
+	switch {
+	case errors.As(err, &tooSmall):
+		return problem.New(problem.HeadersTooLarge)
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return problem.New(problem.BodyTooLarge)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return problem.New(problem.RequestTimeout)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return problem.Newf(problem.BadFraming, "The request ended before its body was complete.")
+	}
+	return problem.New(problem.BadFraming)
+}
+
+func (s *Server) pass(ctx *fasthttp.RequestCtx, start time.Time, fault *problem.Error) {
+	ex := s.pool.Get().(*Exchange)
+	ex.begin(ctx, start, fault)
+	s.handler(ex)
+	if s.draining.Load() {
+		ctx.SetConnectionClose()
+	}
+	ex.reset()
+	s.pool.Put(ex)
+}

@@ -1,0 +1,196 @@
+package proxy
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"gatehouse/gateway/internal/edge"
+)
+
+// appendHead appends the request line and headers that a backend gets. The
+// target is the client's, byte for byte. Of the client's headers all cross
+// except those that
+//
+//   - belong to one connection (RFC 9110 section 7.6.1), or are named in its
+//     Connection header,
+//   - say who the client is or how it came here: the gateway says that itself,
+//   - would make a backend see another method, path or host than the gateway
+//     did,
+//   - hold an underscore, which some backends read as a hyphen.
+//
+// Authorization crosses only when the gateway has verified it.
+func appendHead(b []byte, ex *edge.Exchange, host string, bodyLen int, left time.Duration) []byte {
+	b = append(b, ex.Method...)
+	b = append(b, ' ')
+	b = append(b, ex.Target...)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, host...)
+	b = append(b, "\r\n"...)
+
+	var named [][]byte // by Connection
+	var space [8][]byte
+	if ex.Fields.Connection {
+		named = connectionOptions(space[:0], &ex.Fields)
+	}
+	for lines := ex.Fields.Lines(); ; {
+		name, value, ok := lines.Next()
+		if !ok {
+			break
+		}
+		if !crosses(name, ex) || contains(named, name) {
+			continue
+		}
+		b = append(b, name...)
+		b = append(b, ": "...)
+		b = append(b, value...)
+		b = append(b, "\r\n"...)
+	}
+	if bodyLen > 0 || expectsBody(ex.Route.Method) {
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, int64(bodyLen), 10)
+		b = append(b, "\r\n"...)
+	}
+	b = append(b, "X-Request-Id: "...)
+	b = append(b, ex.RequestID...)
+	b = append(b, "\r\nX-Request-Timeout: "...)
+	b = strconv.AppendInt(b, max(1, left.Milliseconds()), 10)
+	b = appendForwarded(b, ex)
+	return append(b, "\r\nVia: 1.1 gatehouse\r\n\r\n"...)
+}
+
+// expectsBody reports whether a method without a body should say so with
+// Content-Length: 0 (RFC 9110 section 8.6).
+func expectsBody(method string) bool {
+	return method == "POST" || method == "PUT" || method == "PATCH"
+}
+
+// appendForwarded appends who the client is and what it asked for, in the
+// standard's form (RFC 7239) and in the older ones.
+func appendForwarded(b []byte, ex *edge.Exchange) []byte {
+	proto := "http"
+	if ex.Secure {
+		proto = "https"
+	}
+	b = append(b, "\r\nX-Forwarded-For: "...)
+	b = append(b, ex.ClientText...)
+	b = append(b, "\r\nX-Real-Ip: "...)
+	b = append(b, ex.ClientText...)
+	b = append(b, "\r\nX-Forwarded-Proto: "...)
+	b = append(b, proto...)
+	if len(ex.Fields.Host) > 0 {
+		b = append(b, "\r\nX-Forwarded-Host: "...)
+		b = append(b, ex.Fields.Host...)
+	}
+	b = append(b, "\r\nForwarded: for="...)
+	b = appendNode(b, ex.Client, ex.ClientText)
+	b = append(b, ";proto="...)
+	b = append(b, proto...)
+	if len(ex.Fields.Host) > 0 {
+		b = append(b, `;host="`...) // checked at the edge: nothing in it needs an escape
+		b = append(b, ex.Fields.Host...)
+		b = append(b, '"')
+	}
+	return b
+}
+
+// appendNode appends an address as RFC 7239 section 6 wants it: IPv6 in
+// brackets and quotes.
+func appendNode(b []byte, addr netip.Addr, text string) []byte {
+	if addr.Is4() {
+		return append(b, text...)
+	}
+	b = append(b, `"[`...)
+	b = append(b, text...)
+	return append(b, `]"`...)
+}
+
+// crosses reports whether a request header goes on to the backend.
+func crosses(name []byte, ex *edge.Exchange) bool {
+	if bytes.IndexByte(name, '_') >= 0 {
+		return false
+	}
+	var lower [maxKnownName]byte
+	if len(name) > len(lower) {
+		return true
+	}
+	n := lowerInto(lower[:], name)
+	if string(n) == "authorization" {
+		return ex.Claims != nil
+	}
+	return !heldBack[string(n)]
+}
+
+// heldBack are request headers that never cross, in lower case.
+var heldBack = set(
+	// Of the connection.
+	"connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+	"transfer-encoding", "upgrade", "http2-settings", "expect",
+	// Written anew.
+	"host", "content-length", "via", "x-request-id", "x-request-timeout",
+	"forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip",
+	// Who the client is: the verified token says that, or the gateway.
+	"x-tenant-id", "x-user-id", "x-forwarded-by", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-scheme",
+	"x-forwarded-server", "x-forwarded-ssl", "x-forwarded-user", "x-client-ip", "x-cluster-client-ip",
+	"x-original-forwarded-for", "x-originating-ip", "x-remote-addr", "x-remote-ip", "x-remote-user", "true-client-ip",
+	"cf-connecting-ip", "fastly-client-ip",
+	// Another request than the one that was checked.
+	"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url",
+	"x-original-method", "x-original-host", "x-host",
+	// Becomes the environment variable HTTP_PROXY in CGI programs.
+	"proxy",
+)
+
+// maxKnownName is longer than any name in the tables.
+const maxKnownName = 40
+
+func set(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, name := range names {
+		m[name] = true
+	}
+	return m
+}
+
+// lowerInto writes b in lower case; dst has room for it.
+func lowerInto(dst, b []byte) []byte {
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		dst[i] = c
+	}
+	return dst[:len(b)]
+}
+
+// connectionOptions appends the names that the Connection headers list.
+func connectionOptions(list [][]byte, f *edge.Fields) [][]byte {
+	for lines := f.Lines(); ; {
+		name, value, ok := lines.Next()
+		if !ok {
+			return list
+		}
+		if bytes.EqualFold(name, []byte("connection")) {
+			list = appendOptions(list, value)
+		}
+	}
+}
+
+func appendOptions(list [][]byte, value []byte) [][]byte {
+	for option := range bytes.SplitSeq(value, []byte{','}) {
+		if option = bytes.Trim(option, " \t"); len(option) > 0 {
+			list = append(list, option)
+		}
+	}
+	return list
+}
+
+func contains(list [][]byte, name []byte) bool {
+	for _, option := range list {
+		if bytes.EqualFold(option, name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,515 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"gatehouse/gateway/internal/edge"
+	"gatehouse/gateway/internal/route"
+	"gatehouse/internal/config"
+	"gatehouse/internal/problem"
+	"gatehouse/internal/token"
+)
+
+// script is what a backend does with its nth request, from 1, on any
+// connection. It returns false to close the connection.
+type script func(n int, request *http.Request, body string, conn net.Conn) bool
+
+// upstream is a backend that follows a script over raw sockets.
+type upstream struct {
+	addr     string
+	requests atomic.Int64
+	conns    atomic.Int64
+	ln       net.Listener
+}
+
+func newUpstream(t testing.TB, s script) *upstream {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &upstream{addr: ln.Addr().String(), ln: ln}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			u.conns.Add(1)
+			wg.Go(func() {
+				defer conn.Close()
+				stop := context.AfterFunc(t.Context(), func() { _ = conn.Close() })
+				defer stop()
+				u.serve(conn, s)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = ln.Close()
+		wg.Wait()
+	})
+	return u
+}
+
+func (u *upstream) serve(conn net.Conn, s script) {
+	reader := bufio.NewReader(conn)
+	for {
+		request, err := http.ReadRequest(reader)
+		if err != nil {
+			return
+		}
+		body, err := io.ReadAll(request.Body)
+		if err != nil {
+			return
+		}
+		if !s(int(u.requests.Add(1)), request, string(body), conn) {
+			return
+		}
+	}
+}
+
+// ok answers every request with a text.
+func ok(text string) script {
+	return func(_ int, _ *http.Request, _ string, conn net.Conn) bool {
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
+		return true
+	}
+}
+
+// raw answers every request with bytes.
+func raw(answer string) script {
+	return func(_ int, _ *http.Request, _ string, conn net.Conn) bool {
+		_, _ = io.WriteString(conn, answer)
+		return true
+	}
+}
+
+func newProxy(t testing.TB, change func(*Config), addrs ...string) *Proxy {
+	t.Helper()
+	c := Config{Backends: addrs, DialTimeout: time.Second, MaxConns: 100}
+	if change != nil {
+		change(&c)
+	}
+	p := New(c, nil)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// closedAddr is an address that refuses connections.
+func closedAddr(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func exchange(method, target, lines, body string) *edge.Exchange {
+	ex := &edge.Exchange{
+		Ctx:       &fasthttp.RequestCtx{},
+		Method:    []byte(method),
+		Target:    []byte(target),
+		Route:     &route.Route{Method: method, Timeout: 2 * time.Second},
+		Client:    netip.MustParseAddr("192.0.2.1"),
+		RequestID: "0123456789abcdef",
+	}
+	ex.ClientText = ex.Client.String()
+	ex.Fields.Raw = []byte(lines + "\r\n")
+	ex.Ctx.Request.SetBodyString(body)
+	return ex
+}
+
+// ask sends one request and returns its status and body.
+func ask(p *Proxy, method, body string) (int, string) {
+	ex := exchange(method, "/x", "", body)
+	p.Handle(ex)
+	if ex.Problem != nil {
+		return ex.Ctx.Response.StatusCode(), string(ex.Problem.Code)
+	}
+	return ex.Ctx.Response.StatusCode(), string(ex.Ctx.Response.Body())
+}
+
+func want(t testing.TB, what string, gotStatus int, gotBody string, status int, body string) {
+	t.Helper()
+	if gotStatus != status || gotBody != body {
+		t.Errorf("%s = %d %q, want %d %q", what, gotStatus, gotBody, status, body)
+	}
+}
+
+func TestConnectionsAreReused(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, ok("fine"))
+	p := newProxy(t, nil, u.addr)
+	for range 10 {
+		status, body := ask(p, "POST", "hello")
+		want(t, "answer", status, body, 200, "fine")
+	}
+	if got := u.conns.Load(); got != 1 {
+		t.Errorf("%d connections for 10 requests in a row, want 1", got)
+	}
+	large := strings.Repeat("x", 5*inlineBody)
+	echo := newUpstream(t, func(_ int, _ *http.Request, body string, conn net.Conn) bool {
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		return true
+	})
+	status, body := ask(newProxy(t, nil, echo.addr), "POST", large)
+	if status != 200 || body != large {
+		t.Errorf("a large body = %d with %d bytes", status, len(body))
+	}
+}
+
+func TestRefusedDialTriesAnother(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, ok("fine"))
+	p := newProxy(t, nil, closedAddr(t), u.addr, closedAddr(t))
+	for range 20 {
+		status, body := ask(p, "POST", "x") // nothing was sent: any method
+		want(t, "answer", status, body, 200, "fine")
+	}
+	gone := newProxy(t, nil, closedAddr(t), closedAddr(t))
+	began := time.Now()
+	status, body := ask(gone, "GET", "")
+	want(t, "no backend", status, body, 503, "unavailable")
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("all gone took %v to say", took)
+	}
+}
+
+func TestOnlyHarmlessRequestsAreRepeated(t *testing.T) {
+	t.Parallel()
+	// Takes the request and closes without an answer, the first time.
+	flaky := func(n int, _ *http.Request, _ string, conn net.Conn) bool {
+		if n == 1 {
+			return false
+		}
+		fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		return true
+	}
+	for method, status := range map[string]int{"GET": 200, "HEAD": 200, "POST": 502, "PUT": 502, "DELETE": 502, "PATCH": 502} {
+		u := newUpstream(t, flaky)
+		got, _ := ask(newProxy(t, nil, u.addr), method, "")
+		if n := u.requests.Load(); got != status || status == 502 && n != 1 || status == 200 && n != 2 {
+			t.Errorf("%s = %d after %d requests, want %d", method, got, n, status)
+		}
+	}
+	never := newUpstream(t, func(int, *http.Request, string, net.Conn) bool { return false })
+	status, body := ask(newProxy(t, nil, never.addr), "GET", "")
+	want(t, "GET", status, body, 502, "bad_gateway")
+	if n := never.requests.Load(); n != 2 {
+		t.Errorf("GET was sent %d times, want 2", n)
+	}
+	// The second try goes elsewhere when there is an elsewhere.
+	for range 10 {
+		bad, good := newUpstream(t, func(int, *http.Request, string, net.Conn) bool { return false }), newUpstream(t, ok("fine"))
+		status, body := ask(newProxy(t, nil, bad.addr, good.addr), "GET", "")
+		want(t, "GET with another backend", status, body, 200, "fine")
+	}
+}
+
+func TestUnusableAnswersAre502AndEndTheConnection(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{
+		"no HTTP":             "hello\r\n\r\n",
+		"half a header":       "HTTP/1.1 200 OK\r\nContent-Le",
+		"half a body":         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+		"broken chunks":       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		"two lengths":         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+		"unknown coding":      "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+		"101":                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		"status 999":          "HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n",
+		"status 000":          "HTTP/1.1 000 No\r\nContent-Length: 0\r\n\r\n",
+		"too large a header":  "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", readBuffer) + "\r\n\r\n",
+		"too large a body":    "HTTP/1.1 200 OK\r\nContent-Length: " + strconv.Itoa(maxAnswer+1) + "\r\n\r\n",
+		"only interim":        "HTTP/1.1 103 Early Hints\r\n\r\n",
+		"a header with a NUL": "HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n",
+	} {
+		u := newUpstream(t, func(n int, _ *http.Request, _ string, conn net.Conn) bool {
+			if n > 1 {
+				return ok("fine")(n, nil, "", conn)
+			}
+			_, _ = io.WriteString(conn, answer)
+			return false
+		})
+		p := newProxy(t, nil, u.addr)
+		status, body := ask(p, "GET", "")
+		want(t, name, status, body, 502, "bad_gateway")
+		if n := u.requests.Load(); n != 1 {
+			t.Errorf("%s: sent %d times, want once: a byte came back", name, n)
+		}
+		status, body = ask(p, "GET", "")
+		want(t, name+", the next request", status, body, 200, "fine")
+		if n := u.conns.Load(); n != 2 {
+			t.Errorf("%s: the connection was used again", name)
+		}
+	}
+}
+
+// TestStrayAnswersReachNobody checks the gravest fault that a proxy can have:
+// one client getting another's answer.
+func TestStrayAnswersReachNobody(t *testing.T) {
+	t.Parallel()
+	const stray = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+	for name, delay := range map[string]time.Duration{"at once": 0, "late": 20 * time.Millisecond} {
+		sent := make(chan struct{}, 10)
+		u := newUpstream(t, func(n int, r *http.Request, _ string, conn net.Conn) bool {
+			ok("mine")(n, r, "", conn)
+			if n == 1 {
+				time.Sleep(delay)
+				_, _ = io.WriteString(conn, stray)
+			}
+			sent <- struct{}{}
+			return true
+		})
+		p := newProxy(t, nil, u.addr)
+		status, body := ask(p, "GET", "")
+		want(t, name+", first", status, body, 200, "mine")
+		<-sent
+		time.Sleep(5 * time.Millisecond) // loopback delivers within microseconds
+		for range 3 {
+			status, body = ask(p, "POST", "x")
+			want(t, name+", next", status, body, 200, "mine")
+		}
+		if n := u.conns.Load(); n != 2 {
+			t.Errorf("%s: %d connections, want the first one given up", name, n)
+		}
+	}
+}
+
+// TestClosedIdleConnection checks that a request which must not be repeated does
+// not run into a connection that the backend has closed meanwhile.
+func TestClosedIdleConnection(t *testing.T) {
+	t.Parallel()
+	closed := make(chan struct{})
+	u := newUpstream(t, func(n int, r *http.Request, _ string, conn net.Conn) bool {
+		ok("fine")(n, r, "", conn)
+		if n == 1 {
+			_ = conn.Close()
+			close(closed)
+			return false
+		}
+		return true
+	})
+	p := newProxy(t, nil, u.addr)
+	ask(p, "POST", "x")
+	<-closed
+	time.Sleep(5 * time.Millisecond) // loopback delivers within microseconds
+	status, body := ask(p, "POST", "x")
+	want(t, "the next POST", status, body, 200, "fine")
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	timeouts := make(chan string, 2)
+	u := newUpstream(t, func(n int, r *http.Request, _ string, conn net.Conn) bool {
+		timeouts <- r.Header.Get("X-Request-Timeout")
+		if n == 1 {
+			<-release
+		} else {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab")
+			<-release
+		}
+		return false
+	})
+	t.Cleanup(func() { close(release) }) // before the backend is waited for
+	p := newProxy(t, nil, u.addr)
+	for _, name := range []string{"no answer", "half an answer"} {
+		ex := exchange("GET", "/x", "X-Request-Timeout: 999999\r\n", "")
+		ex.Route.Timeout = 150 * time.Millisecond
+		began := time.Now()
+		p.Handle(ex)
+		if ex.Problem == nil || ex.Problem.Code != problem.Timeout {
+			t.Errorf("%s: problem = %v, want timeout", name, ex.Problem)
+		}
+		if took := time.Since(began); took < 140*time.Millisecond || took > time.Second {
+			t.Errorf("%s: took %v", name, took)
+		}
+		if ex.Upstream < 140*time.Millisecond || !ex.Asked {
+			t.Errorf("%s: upstream time = %v", name, ex.Upstream)
+		}
+		if ms, err := strconv.Atoi(<-timeouts); err != nil || ms < 100 || ms > 150 {
+			t.Errorf("%s: X-Request-Timeout = %d, %v; want the time left", name, ms, err)
+		}
+	}
+	if n := u.requests.Load(); n != 2 {
+		t.Errorf("%d requests for two clients", n)
+	}
+
+	// A backend that does not even take connections.
+	stuck := New(Config{Backends: []string{"192.0.2.1:1"}, DialTimeout: time.Minute, MaxConns: 1},
+		func(ctx context.Context, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+	t.Cleanup(stuck.Close)
+	ex := exchange("GET", "/x", "", "")
+	ex.Route.Timeout = 100 * time.Millisecond
+	stuck.Handle(ex)
+	if ex.Problem == nil || ex.Problem.Code != problem.Timeout {
+		t.Errorf("problem = %v, want timeout", ex.Problem)
+	}
+}
+
+func TestFullBackend(t *testing.T) {
+	t.Parallel()
+	release, entered := make(chan struct{}), make(chan struct{}, 2)
+	u := newUpstream(t, func(n int, r *http.Request, _ string, conn net.Conn) bool {
+		entered <- struct{}{}
+		<-release
+		return ok("slow")(n, r, "", conn)
+	})
+	p := newProxy(t, func(c *Config) { c.MaxConns = 1 }, u.addr)
+	first := make(chan string)
+	go func() {
+		_, body := ask(p, "GET", "")
+		first <- body
+	}()
+	<-entered
+	status, body := ask(p, "GET", "")
+	want(t, "with no connection left", status, body, 503, "overloaded")
+	close(release)
+	if got := <-first; got != "slow" {
+		t.Errorf("the first request = %q", got)
+	}
+	status, body = ask(p, "GET", "")
+	want(t, "with the connection free again", status, body, 200, "slow")
+}
+
+func TestInterimAnswersAreSkipped(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"))
+	status, body := ask(newProxy(t, nil, u.addr), "POST", "x")
+	want(t, "answer", status, body, 200, "fine")
+}
+
+func TestFramingOfAnswers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ answer, body string }{
+		"chunked":       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "abc"},
+		"with trailer":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n", "abc"},
+		"no content":    {"HTTP/1.1 204 No Content\r\n\r\n", ""},
+		"until the end": {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc", "abc"},
+		"HTTP/1.0":      {"HTTP/1.0 200 OK\r\n\r\nabc", "abc"},
+	} {
+		u := newUpstream(t, func(_ int, _ *http.Request, _ string, conn net.Conn) bool {
+			_, _ = io.WriteString(conn, c.answer)
+			return !strings.Contains(c.answer, "close") && !strings.Contains(c.answer, "1.0")
+		})
+		p := newProxy(t, nil, u.addr)
+		for range 2 {
+			ex := exchange("GET", "/x", "", "")
+			p.Handle(ex)
+			var b strings.Builder
+			if _, err := ex.Ctx.Response.WriteTo(&b); err != nil {
+				t.Fatal(err)
+			}
+			if ex.Problem != nil || string(ex.Ctx.Response.Body()) != c.body {
+				t.Errorf("%s: %v", name, &ex.Ctx.Response)
+			}
+			if strings.Contains(b.String(), "chunked") || !strings.HasPrefix(b.String(), "HTTP/1.1 ") || strings.Contains(b.String(), "X-T") {
+				t.Errorf("%s: written as\n%s", name, b.String())
+			}
+		}
+	}
+}
+
+func TestLeastBusyOfTwo(t *testing.T) {
+	t.Parallel()
+	p := New(Config{Backends: []string{"a:1", "b:1", "c:1"}, DialTimeout: time.Second, MaxConns: 1}, nil)
+	t.Cleanup(p.Close)
+	p.backends[0].inFlight.Store(10)
+	var picked [3]int
+	for range 3000 {
+		picked[p.pick(0)]++
+	}
+	if picked[0] != 0 {
+		t.Errorf("the busiest of three was picked %d times: one of any two others is less busy", picked[0])
+	}
+	if picked[1] < 1000 || picked[2] < 1000 {
+		t.Errorf("picked %v, want the other two about equally", picked)
+	}
+	if got := p.pick(0b110); got != 0 {
+		t.Errorf("pick of the only one left = %d", got)
+	}
+	if got := p.pick(0b111); got != -1 {
+		t.Errorf("pick of none = %d", got)
+	}
+}
+
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, ok("fine"))
+	p := newProxy(t, nil, u.addr)
+	ask(p, "GET", "")
+	b := p.backends[0]
+	b.closeIdle(time.Now().Add(-maxIdle))
+	if len(b.idle) != 1 || b.conns != 1 {
+		t.Fatalf("%d idle of %d connections, want a fresh one kept", len(b.idle), b.conns)
+	}
+	b.closeIdle(time.Now().Add(time.Second))
+	if len(b.idle) != 0 || b.conns != 0 {
+		t.Errorf("%d idle of %d connections, want none", len(b.idle), b.conns)
+	}
+	status, body := ask(p, "GET", "")
+	want(t, "the next request", status, body, 200, "fine")
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, ok(""))
+	if err := newProxy(t, nil, closedAddr(t), u.addr).Check(t.Context()); err != nil {
+		t.Errorf("one of two is there: %v", err)
+	}
+	if err := newProxy(t, nil, closedAddr(t)).Check(t.Context()); err == nil {
+		t.Error("nobody is there, and no error")
+	}
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]Config{
+		"none":         {DialTimeout: time.Second, MaxConns: 1},
+		"no port":      {Backends: []string{"localhost"}, DialTimeout: time.Second, MaxConns: 1},
+		"no host":      {Backends: []string{":80"}, DialTimeout: time.Second, MaxConns: 1},
+		"twice":        {Backends: []string{"a:1", "a:1"}, DialTimeout: time.Second, MaxConns: 1},
+		"too many":     {Backends: manyAddrs(65), DialTimeout: time.Second, MaxConns: 1},
+		"no timeout":   {Backends: []string{"a:1"}, MaxConns: 1},
+		"no room":      {Backends: []string{"a:1"}, DialTimeout: time.Second},
+		"all is right": {Backends: manyAddrs(64), DialTimeout: time.Second, MaxConns: 1},
+	} {
+		m := &config.Mistakes{}
+		c.Validate(m)
+		if got, want := len(m.Names()), 1; name != "all is right" && got != want || name == "all is right" && got != 0 {
+			t.Errorf("%s: mistakes %v", name, m)
+		}
+	}
+}
+
+func manyAddrs(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("b%d:80", i))
+	}
+	return list
+}
+
+func authenticated(ex *edge.Exchange) *edge.Exchange {
+	ex.Claims = &token.Claims{}
+	return ex
+}

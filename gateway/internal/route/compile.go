@@ -1,0 +1,293 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"gatehouse/internal/telemetry"
+)
+
+// Findings are the mistakes of a document, in its order.
+type Findings []string
+
+// Error lists all findings, one a line.
+func (f Findings) Error() string {
+	noun := "mistakes"
+	if len(f) == 1 {
+		noun = "mistake"
+	}
+	return fmt.Sprintf("the OpenAPI document has %d %s:\n    %s", len(f), noun, strings.Join(f, "\n    "))
+}
+
+// Compile reads an OpenAPI document, YAML or JSON, and builds its table and
+// the metrics of its routes. The error is [Findings] unless the document could
+// not be read at all.
+func Compile(document []byte) (*Table, error) {
+	loader := openapi3.NewLoader() // external references stay refused
+	doc, err := loader.LoadFromData(document)
+	if err != nil {
+		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
+	}
+	// Examples are held against their schemas by the tests of the document.
+	err = doc.Validate(loader.Context, openapi3.DisableExamplesValidation(), openapi3.EnableMultiError())
+	if err != nil {
+		return nil, fmt.Errorf("the OpenAPI document is not valid: %w", err)
+	}
+	c := compiler{doc: doc, table: &Table{}}
+	c.compile()
+	if len(c.findings) > 0 {
+		return nil, c.findings
+	}
+	if c.table.Document, err = doc.MarshalJSON(); err != nil {
+		return nil, fmt.Errorf("write the OpenAPI document as JSON: %w", err)
+	}
+	return c.table, nil
+}
+
+type compiler struct {
+	doc      *openapi3.T
+	table    *Table
+	findings Findings
+}
+
+func (c *compiler) addf(format string, args ...any) {
+	c.findings = append(c.findings, fmt.Sprintf(format, args...))
+}
+
+func (c *compiler) compile() {
+	base, err := c.doc.Servers.BasePath()
+	if err != nil {
+		c.addf("servers: %v", err)
+	}
+	base = strings.TrimSuffix(base, "/")
+
+	paths := c.doc.Paths.Map()
+	if len(paths) == 0 {
+		c.addf("paths: there are none, so every request would be refused")
+	}
+	templates := make([]string, 0, len(paths))
+	for template := range paths {
+		templates = append(templates, template)
+	}
+	slices.Sort(templates)
+	for _, template := range templates {
+		c.path(base+template, paths[template])
+	}
+}
+
+func (c *compiler) path(template string, item *openapi3.PathItem) {
+	if reason := badTemplate(template); reason != "" {
+		c.addf("%s: %s", template, reason)
+		return
+	}
+	place := c.table.root.insert(template)
+	if place.path != nil {
+		c.addf("%s: matches the same requests as %s", template, place.path.template)
+		return
+	}
+	p := &path{template: template}
+	place.path = p
+
+	operations := item.Operations()
+	for _, method := range methods {
+		if op := operations[method]; op != nil {
+			p.byMethod[methodIndex(method)] = c.operation(method, template, op)
+			delete(operations, method)
+		}
+	}
+	for method := range operations {
+		c.addf("%s %s: the gateway does not serve this method", method, template)
+	}
+	for _, r := range p.byMethod {
+		if r != nil {
+			r.Metrics = telemetry.NewRoute("gateway", r.Method, r.Template)
+		}
+	}
+	c.addImplied(p)
+	for _, r := range p.byMethod {
+		if r != nil {
+			r.Allow = p.allow
+			c.table.routes = append(c.table.routes, r)
+		}
+	}
+}
+
+// addImplied adds what every path answers to: HEAD wherever GET is
+// (RFC 9110 section 9.3.2), counted as GET, and OPTIONS, which the gateway
+// answers by itself and counts for all paths together.
+func (c *compiler) addImplied(p *path) {
+	get, head, options := methodIndex("GET"), methodIndex("HEAD"), methodIndex("OPTIONS")
+	if p.byMethod[get] != nil && p.byMethod[head] == nil {
+		r := *p.byMethod[get]
+		r.Method = "HEAD"
+		p.byMethod[head] = &r
+	}
+	if p.byMethod[options] != nil {
+		c.addf("OPTIONS %s: the gateway answers this method by itself", p.template)
+	}
+	p.byMethod[options] = &Route{
+		Method:   "OPTIONS",
+		Template: p.template,
+		Class:    Probe,
+		Public:   true,
+		Local:    true,
+		Timeout:  DefaultTimeout,
+		MaxBody:  bodilessLimit,
+		Metrics:  telemetry.NewRoute("gateway", "OPTIONS", "*"),
+	}
+	var allow []string
+	for i, r := range p.byMethod {
+		if r != nil {
+			allow = append(allow, methods[i])
+		}
+	}
+	p.allow = strings.Join(allow, ", ")
+}
+
+// badTemplate says why a template cannot be matched, or "". Requests are
+// matched byte for byte in canonical form, so a static segment may hold only
+// characters that are never escaped.
+func badTemplate(template string) string {
+	if template == "/" {
+		return ""
+	}
+	for segment := range strings.SplitSeq(template[1:], "/") {
+		name, isParam := strings.CutPrefix(segment, "{")
+		switch {
+		case segment == "":
+			return "has an empty segment, which no request can match"
+		case segment == "." || segment == "..":
+			return "has a dot segment, which no request can match"
+		case isParam:
+			name, closed := strings.CutSuffix(name, "}")
+			if !closed || name == "" || strings.ContainsAny(name, "{}") {
+				return fmt.Sprintf("segment %q: a parameter must fill its segment", segment)
+			}
+		case strings.ContainsFunc(segment, func(r rune) bool { return !unreserved(r) }):
+			return fmt.Sprintf("segment %q: only letters, digits and -._~ are allowed, or one parameter", segment)
+		}
+	}
+	return ""
+}
+
+// unreserved is RFC 3986 section 2.3.
+func unreserved(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9',
+		r == '-', r == '.', r == '_', r == '~':
+		return true
+	}
+	return false
+}
+
+func (c *compiler) operation(method, template string, op *openapi3.Operation) *Route {
+	r := &Route{Method: method, Template: template, ID: op.OperationID}
+	where := method + " " + template
+	r.Public = c.public(where, op)
+	c.body(where, r, op)
+	c.extensions(where, r, op.Extensions)
+	return r
+}
+
+// public reports whether the operation says security: []. Without that key it
+// falls under the document's, and without either it needs a signed-in caller.
+func (c *compiler) public(where string, op *openapi3.Operation) bool {
+	requirements := c.doc.Security
+	if op.Security != nil {
+		if len(*op.Security) == 0 {
+			return true
+		}
+		requirements = *op.Security
+	}
+	for _, requirement := range requirements {
+		if len(requirement) == 0 {
+			c.addf("%s: security: {} would make signing in optional; write [] or name a scheme", where)
+		}
+		for name := range requirement {
+			if !c.bearer(name) {
+				c.addf("%s: security scheme %q is not of type http with scheme bearer", where, name)
+			}
+		}
+	}
+	return false
+}
+
+func (c *compiler) bearer(name string) bool {
+	if c.doc.Components == nil {
+		return false
+	}
+	ref := c.doc.Components.SecuritySchemes[name]
+	return ref != nil && ref.Value != nil && ref.Value.Type == "http" && strings.EqualFold(ref.Value.Scheme, "bearer")
+}
+
+func (c *compiler) body(where string, r *Route, op *openapi3.Operation) {
+	r.MaxBody = bodilessLimit
+	if op.RequestBody == nil || op.RequestBody.Value == nil {
+		return
+	}
+	if r.Method == "GET" || r.Method == "HEAD" {
+		c.addf("%s: a body has no meaning here (RFC 9110 section 9.3.1)", where)
+		return
+	}
+	r.MaxBody = DefaultMaxBody
+	for media := range op.RequestBody.Value.Content {
+		r.MediaTypes = append(r.MediaTypes, strings.ToLower(string(mediaType([]byte(media)))))
+	}
+	slices.Sort(r.MediaTypes)
+	if len(r.MediaTypes) == 0 {
+		c.addf("%s: requestBody has no media type", where)
+	}
+}
+
+// extensions reads the x- keys. Keys of other makers are none of ours, but one
+// that promises a check which this gateway does not make must not be ignored.
+func (c *compiler) extensions(where string, r *Route, x map[string]any) {
+	for _, name := range []string{"x-role", "x-websocket"} {
+		if _, ok := x[name]; ok {
+			c.addf("%s: %s is not enforced by this gateway", where, name)
+		}
+	}
+	switch class, _ := x["x-rate-class"].(string); Class(class) {
+	case Auth, Refresh, Read, Write, Export, Admin, Probe:
+		r.Class = Class(class)
+	default:
+		if v, ok := x["x-rate-class"]; ok {
+			c.addf("%s: x-rate-class is %v; auth, refresh, read, write, export, admin or probe is wanted", where, v)
+		} else {
+			c.addf("%s: x-rate-class is missing; auth, refresh, read, write, export, admin or probe is wanted", where)
+		}
+	}
+	if v, ok := x["x-max-body"]; ok {
+		bytes, isNumber := v.(float64)
+		switch {
+		case !r.TakesBody():
+			c.addf("%s: x-max-body on an operation without a body", where)
+		case !isNumber || bytes != float64(int(bytes)) || bytes < 1 || bytes > maxMaxBody:
+			c.addf("%s: x-max-body is not a number of bytes from 1 to %d", where, maxMaxBody)
+		default:
+			r.MaxBody = int(bytes)
+		}
+	}
+	r.Timeout = DefaultTimeout
+	if v, ok := x["x-timeout"]; ok {
+		text, _ := v.(string)
+		timeout, err := time.ParseDuration(text)
+		if err != nil || timeout < minTimeout || timeout > maxTimeout {
+			c.addf("%s: x-timeout is %v; %v to %v is allowed", where, v, minTimeout, maxTimeout)
+		}
+		r.Timeout = timeout
+	}
+	if v, ok := x["x-served-by"]; ok {
+		if v != "gateway" {
+			c.addf("%s: x-served-by is %v; only gateway is allowed", where, v)
+		}
+		if r.ID == "" {
+			c.addf("%s: x-served-by needs an operationId", where)
+		}
+		r.Local = true
+	}
+}

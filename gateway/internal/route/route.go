@@ -1,0 +1,133 @@
+// Package route compiles an OpenAPI document into the gateway's route table.
+//
+// The document is the whole policy: a path, method or content type that it
+// does not have is refused at the edge, so adding an endpoint means adding it
+// there and nowhere else. Of each operation the gateway reads
+//
+//	security      the key [] makes it public; otherwise a signed-in caller is needed
+//	requestBody   whether a body is taken, and of which media types
+//	x-rate-class  which limit applies (required)
+//	x-max-body    largest body in bytes, 1 MiB when absent
+//	x-timeout     longest wait for the backend, 10 s when absent
+//	x-served-by   "gateway" when the edge answers by itself
+//
+// A mistake in the document, such as an unknown extension value or two paths
+// that no request could tell apart, is an error at start, and all mistakes are
+// reported at once.
+package route
+
+import (
+	"time"
+
+	"gatehouse/internal/telemetry"
+)
+
+// Class names the limit that an operation falls under.
+type Class string
+
+// The classes. Probe is for the cheap public operations that monitors and
+// load balancers call all the time: only the flood guard limits it.
+const (
+	Auth    Class = "auth"
+	Refresh Class = "refresh"
+	Read    Class = "read"
+	Write   Class = "write"
+	Export  Class = "export"
+	Admin   Class = "admin"
+	Probe   Class = "probe"
+)
+
+// Defaults and bounds of the extensions.
+const (
+	DefaultMaxBody = 1 << 20 // bytes
+	maxMaxBody     = 16 << 20
+
+	DefaultTimeout = 10 * time.Second
+	minTimeout     = 10 * time.Millisecond
+	maxTimeout     = 5 * time.Minute
+
+	// bodilessLimit is how much of an unwanted body is read, so that the answer
+	// can be a problem on a connection that lives on.
+	bodilessLimit = 4096
+)
+
+// Route is one operation. Routes are shared by all requests and never change.
+type Route struct {
+	Method   string
+	Template string // the path as the document writes it, base path included
+	ID       string // operationId
+	Class    Class
+
+	// Public operations take no notice of who calls.
+	Public bool
+	// Local operations are answered by the gateway.
+	Local bool
+
+	// Timeout is the longest that the whole exchange with the backend may take.
+	Timeout time.Duration
+	// MaxBody is the largest request body, in bytes.
+	MaxBody int
+	// MediaTypes are the media types of the request body, in lower case, with
+	// "*/*" and "text/*" as wildcards; empty when the operation takes no body.
+	MediaTypes []string
+
+	// Allow lists the methods of the path, for the Allow header.
+	Allow string
+
+	Metrics *telemetry.Route
+}
+
+// TakesBody reports whether the document gives the operation a request body.
+func (r *Route) TakesBody() bool { return len(r.MediaTypes) > 0 }
+
+// Accepts reports whether a body of this content type is one the operation
+// takes. Parameters such as charset are ignored.
+func (r *Route) Accepts(contentType []byte) bool {
+	media := mediaType(contentType)
+	for _, m := range r.MediaTypes {
+		if matchMedia(m, media) {
+			return true
+		}
+	}
+	return false
+}
+
+// mediaType cuts the parameters off a Content-Type value.
+func mediaType(value []byte) []byte {
+	for i, c := range value {
+		if c == ';' {
+			value = value[:i]
+			break
+		}
+	}
+	for len(value) > 0 && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
+		value = value[:len(value)-1]
+	}
+	return value
+}
+
+// matchMedia compares ignoring ASCII case; pattern is in lower case and may
+// end in "*".
+func matchMedia(pattern string, media []byte) bool {
+	if pattern == "*/*" {
+		return len(media) > 0
+	}
+	if n := len(pattern) - 1; pattern[n] == '*' {
+		if len(media) <= n {
+			return false
+		}
+		pattern, media = pattern[:n], media[:n]
+	}
+	if len(pattern) != len(media) {
+		return false
+	}
+	for i, c := range media {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != pattern[i] {
+			return false
+		}
+	}
+	return true
+}

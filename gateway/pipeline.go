@@ -1,0 +1,41 @@
+package gateway
+
+import "gatehouse/gateway/internal/edge"
+
+// pipeline returns the handler that every request goes through. The list is
+// the order, outermost first; a step sees a request only after those above it,
+// and the answer only after those below it.
+//
+// Before the first step lies the connection: TLS, limits on connections, on the
+// header's size, on the body's size by operation, and on the time a request
+// may take to arrive (edge.Server, edge.Connections).
+func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
+	return edge.Chain(end,
+		// Who is asking, and under which name the request goes. Everything below
+		// logs, limits or forwards these.
+		edge.Client(g.config.Edge.TrustedProxies),
+		edge.RequestID(),
+
+		// Headers on the way out: around all that can answer, so that no answer
+		// lacks them.
+		edge.Secure(),
+		edge.CORS(g.config.Edge.CORS),
+
+		// Every answer is logged and counted, including the one for a panic: so
+		// Recover stands inside the log.
+		edge.AccessLog(g.log),
+		edge.Recover(g.log),
+
+		// Only a target in canonical form is matched, and what was matched is
+		// what a backend gets.
+		edge.Framing(),
+		edge.Route(g.table),
+
+		// By address before anything is spent on the token; by identity only
+		// after the token was verified, since nothing else says whose bucket it
+		// is.
+		g.limits.LimitAddress(),
+		g.auth.Authenticate(),
+		g.limits.LimitIdentity(),
+	)
+}
