@@ -100,9 +100,8 @@ func (b *bench) check(tb testing.TB) {
 func TestPipelineAllocations(t *testing.T) {
 	b := newBench(t, nil)
 	b.check(t)
-	const most = 4
-	if got := testing.AllocsPerRun(2000, b.request); got > most {
-		t.Errorf("%v allocations per request, want at most %d", got, most)
+	if got := testing.AllocsPerRun(2000, b.request); got > mostAllocations {
+		t.Errorf("%v allocations per request, want at most %d", got, mostAllocations)
 	}
 }
 
