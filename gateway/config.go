@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"log/slog"
 	"os"
 	"time"
 
@@ -16,8 +15,7 @@ import (
 	"gatehouse/internal/token"
 )
 
-// Config is the settings of the gateway. [LoadConfig] reads it from the
-// environment; tests fill it in by hand, starting from [DefaultConfig].
+// Config is the settings of `gateway serve`.
 type Config struct {
 	AppEnv string `env:"APP_ENV" envDefault:"production" doc:"production refuses weak secrets; development accepts them" kind:"production or development"`
 
@@ -40,21 +38,6 @@ type Config struct {
 
 // off switches a listener off. An empty variable means its default.
 const off = "off"
-
-// LoadConfig reads the settings from environ (as from [os.Environ]) and checks
-// all of them. The error lists every mistake.
-func LoadConfig(environ []string) (Config, error) {
-	var c Config
-	err := config.Load(&c, environ)
-	return c, err
-}
-
-// DefaultConfig returns the settings of an environment that sets nothing. It
-// lacks what has no default and so does not pass Validate.
-func DefaultConfig() Config {
-	c, _ := LoadConfig(nil) // the defaults themselves can be read; a test says so
-	return c
-}
 
 // Validate implements [config.Checked].
 func (c *Config) Validate(m *config.Mistakes) {
@@ -119,6 +102,3 @@ func (c *Config) document() ([]byte, error) {
 	}
 	return os.ReadFile(c.DocumentFile)
 }
-
-// Summary returns the settings for the log, without secrets.
-func (c *Config) Summary() []slog.Attr { return config.Summary(c) }

@@ -30,12 +30,12 @@ func environ(vars map[string]string) (list []string) {
 	return list
 }
 
-func TestLoadConfig(t *testing.T) {
+func TestConfig(t *testing.T) {
 	t.Parallel()
 	env := goodEnv(t)
 	env["TRUSTED_PROXIES"] = "10.0.0.0/8,fd00::/8"
 	env["RATE_LIMIT_USER"] = "120/1m"
-	c, err := LoadConfig(environ(env))
+	c, err := load(environ(env))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestLoadConfig(t *testing.T) {
 		c.Limits.Public.String() != "60/1m,20" || c.Limits.User.String() != "120/1m,20" {
 		t.Errorf("config = %+v", c)
 	}
-	summary := fmt.Sprint(c.Summary())
+	summary := fmt.Sprint(config.Summary(&c))
 	for _, secret := range []string{env["JWT_SECRET"], "hunter2"} {
 		if strings.Contains(summary, secret) || strings.Contains(fmt.Sprintf("%+v", c), secret) {
 			t.Errorf("a secret is shown: %s", summary)
@@ -58,7 +58,7 @@ func TestLoadConfig(t *testing.T) {
 
 func TestMistakesAreFoundAllAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := LoadConfig([]string{
+	_, err := load([]string{
 		"APP_ENV=staging", "GATEWAY_TLS_ADDR=here", "GATEWAY_HTTP_ADDR=:99999", "GATEWAY_OPS_ADDR=off", "DRAIN_DELAY=-1s", "SHUTDOWN_TIMEOUT=1h",
 		"OPENAPI_FILE=/nonexistent/openapi.yaml", "TRUSTED_PROXIES=10.0.0.1", "MAX_CONNECTIONS=0", "MAX_CONNECTIONS_PER_ADDRESS=many",
 		"REQUEST_RECEIVE_TIMEOUT=1ms", "IDLE_TIMEOUT=5h", "TOKEN_CACHE_TOKENS=0", "CORS_ALLOWED_ORIGINS=*", "CORS_ALLOW_CREDENTIALS=true",
@@ -97,7 +97,7 @@ func TestProductionIsStrict(t *testing.T) {
 			env["APP_ENV"], env[c.variable] = appEnv, c.value
 			got := ""
 			var mistakes *config.Mistakes
-			if _, err := LoadConfig(environ(env)); errors.As(err, &mistakes) {
+			if _, err := load(environ(env)); errors.As(err, &mistakes) {
 				got = strings.Join(mistakes.Names(), " ")
 			}
 			if got != want {
@@ -109,7 +109,7 @@ func TestProductionIsStrict(t *testing.T) {
 	env["GATEWAY_TLS_ADDR"], env["GATEWAY_HTTP_ADDR"] = "off", "127.0.0.1:0"
 	delete(env, "TLS_CERT_FILE")
 	delete(env, "TLS_KEY_FILE")
-	if _, err := LoadConfig(environ(env)); err != nil {
+	if _, err := load(environ(env)); err != nil {
 		t.Errorf("a plain listener that was asked for: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func TestProductionIsStrict(t *testing.T) {
 // by which a mistake in one would be reported for the other.
 func TestEverySettingIsDocumented(t *testing.T) {
 	t.Parallel()
-	c := DefaultConfig()
+	var c Config
 	seen := map[string]bool{}
 	for _, f := range config.Fields(&c) {
 		if f.Doc == "" || strings.HasSuffix(f.Doc, ".") {

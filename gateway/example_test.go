@@ -4,11 +4,13 @@ import (
 	"fmt"
 
 	"gatehouse/gateway"
+	"gatehouse/internal/config"
 )
 
 // All mistakes of an environment are reported at once.
-func ExampleLoadConfig() {
-	_, err := gateway.LoadConfig([]string{
+func ExampleConfig() {
+	var c gateway.Config
+	err := config.Load(&c, []string{
 		"GATEWAY_TLS_ADDR=off",
 		"GATEWAY_HTTP_ADDR=127.0.0.1:8080",
 		"BACKENDS=127.0.0.1:8081",

@@ -76,9 +76,15 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 	return r
 }
 
+// load reads settings as the program does.
+func load(environ []string) (c Config, err error) {
+	err = config.Load(&c, environ)
+	return c, err
+}
+
 // testConfig has limits that no test reaches by accident.
 func testConfig() Config {
-	c := DefaultConfig()
+	c, _ := load(nil) // the defaults; what has none is set below
 	c.AppEnv = config.Development
 	c.TLSAddr = off
 	c.HTTPAddr = "127.0.0.1:0"

@@ -11,6 +11,9 @@ import "gatehouse/gateway/internal/edge"
 // may take to arrive (edge.Server, edge.Connections).
 func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 	return edge.Chain(end,
+		// Whatever fails further in, the process lives on.
+		edge.Recover(g.log),
+
 		// Who is asking, and under which name the request goes. Everything below
 		// logs, limits or forwards these.
 		edge.Client(g.config.Edge.TrustedProxies),
@@ -21,8 +24,8 @@ func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 		edge.Secure(),
 		edge.CORS(g.config.Edge.CORS),
 
-		// Every answer is logged and counted, including the one for a panic: so
-		// Recover stands inside the log.
+		// Every answer is logged and counted, including the one for a panic
+		// further in: so Recover stands a second time inside the log.
 		edge.AccessLog(g.log),
 		edge.Recover(g.log),
 

@@ -2,21 +2,19 @@ package gateway
 
 import (
 	"bufio"
+	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"gatehouse/gateway/internal/edge"
-	"gatehouse/internal/config"
-	"gatehouse/internal/token"
 )
 
 // The tests of this file would each notice the loss of one step.
@@ -258,6 +256,30 @@ func TestPanicIsA500(t *testing.T) {
 	}
 }
 
+// faultyLog is a log handler that panics, as the steps around the inner Recover
+// never should.
+type faultyLog struct{ slog.Handler }
+
+func (faultyLog) Enabled(context.Context, slog.Level) bool { return true }
+func (f faultyLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "request" {
+		panic("log")
+	}
+	return f.Handler.Handle(ctx, r)
+}
+
+func TestPanicOfAnOuterStepDoesNotEndTheProcess(t *testing.T) {
+	t.Parallel()
+	logs := &logBuffer{}
+	b := newBench(t, nil)
+	b.g.log = slog.New(faultyLog{slog.NewJSONHandler(logs, nil)})
+	server := edge.NewServer(b.g.config.Edge, b.g.table, b.g.pipeline(func(*edge.Exchange) {}), b.g.log)
+	server.Pass(&b.ctx)
+	if got := b.ctx.Response.StatusCode(); got != 500 || len(logs.lines(t, "panic")) != 1 {
+		t.Errorf("status = %d, log = %v", got, logs.lines(t, "panic"))
+	}
+}
+
 func TestRouting(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
@@ -335,263 +357,6 @@ func TestBodies(t *testing.T) {
 	}
 	r.raw(t, chunked+"200000\r\n"+large+large, "POST").problem(t, 413, "body_too_large")
 	r.raw(t, chunked+"zz\r\n", "POST").problem(t, 400, "bad_framing")
-}
-
-func TestAuthentication(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	valid := r.token(t, "tenant1")
-	foreignConfig := r.config.Token
-	foreignConfig.Secret = "another secret that this gateway does not know"
-	foreign := sign(t, token.NewKeyring(foreignConfig, time.Now), "tenant1", uuid.New())
-	expired := sign(t, token.NewKeyring(r.config.Token, func() time.Time { return time.Now().Add(-time.Hour) }), "tenant1", uuid.New())
-
-	for _, c := range []struct{ name, authorization, kind string }{
-		{"none", "", "missing"},
-		{"another scheme", "Basic dXNlcjpwYXNz", "missing"},
-		{"rubbish", "Bearer rubbish", "malformed"},
-		{"a foreign key", "Bearer " + foreign, "unknown_key"},
-		{"expired", "Bearer " + expired, "expired"},
-		{"changed", "Bearer " + valid[:len(valid)-2] + "AA", "bad_signature"},
-		{"too long", "Bearer " + strings.Repeat("a", 5000), "malformed"},
-	} {
-		metric := fmt.Sprintf(`gateway_auth_refused_total{kind=%q}`, c.kind)
-		before := metricValue(t, r, metric)
-		header := map[string]string{}
-		challenge := "Bearer"
-		if c.authorization != "" {
-			header["Authorization"] = c.authorization
-			challenge = `Bearer error="invalid_token"`
-		}
-		a := r.do(t, "GET", "/things/7", header, "")
-		a.problem(t, 401, "unauthenticated")
-		if got := a.header.Get("WWW-Authenticate"); got != challenge {
-			t.Errorf("%s: WWW-Authenticate = %q, want %q", c.name, got, challenge)
-		}
-		if metricValue(t, r, metric) < before+1 {
-			t.Errorf("%s: %s did not count", c.name, metric)
-		}
-	}
-	if _, n := r.backend.last(); n != 0 {
-		t.Fatalf("%d requests without a valid token reached the backend", n)
-	}
-
-	hits := metricValue(t, r, "gateway_token_cache_hits_total")
-	for range 3 {
-		if a := r.do(t, "GET", "/things/7", map[string]string{"Authorization": "bearer " + valid}, ""); a.status != 200 {
-			t.Fatalf("valid token = %d %s", a.status, a.body)
-		}
-	}
-	if got := metricValue(t, r, "gateway_token_cache_hits_total"); got < hits+2 {
-		t.Errorf("token cache hits rose by %v, want 2 at least", got-hits)
-	}
-	// A token in the query, a cookie or a body says nothing.
-	r.do(t, "GET", "/things/7?access_token="+valid, nil, "").problem(t, 401, "unauthenticated")
-	r.do(t, "GET", "/things/7", map[string]string{"Cookie": "token=" + valid}, "").problem(t, 401, "unauthenticated")
-}
-
-func TestTenantGuard(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	r.do(t, "GET", "/things/7", with(r.bearer(t), "X-Tenant-Id", "tenant2"), "").problem(t, 403, "tenant_mismatch")
-	r.do(t, "GET", "/things/7", with(r.bearer(t), "X-Tenant-Id", ""), "").problem(t, 403, "tenant_mismatch")
-	if _, n := r.backend.last(); n != 0 {
-		t.Error("a request for another tenant reached the backend")
-	}
-	if a := r.do(t, "GET", "/things/7", with(r.bearer(t), "x-tenant-id", "tenant1"), ""); a.status != 200 {
-		t.Errorf("the token's own tenant = %d %s", a.status, a.body)
-	}
-	if got, _ := r.backend.last(); got.header.Get("X-Tenant-Id") != "" {
-		t.Error("X-Tenant-Id reached the backend")
-	}
-}
-
-func TestPublicOperationsDoNotLookAtTokens(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	header := map[string]string{"Authorization": "Bearer rubbish", "X-Tenant-Id": "tenant9"}
-	if a := r.do(t, "GET", "/probe", header, ""); a.status != 200 {
-		t.Errorf("GET /probe = %d", a.status)
-	}
-	if got, _ := r.backend.last(); got.header.Get("Authorization") != "" || got.header.Get("X-Tenant-Id") != "" {
-		t.Errorf("the backend got %v", got.header)
-	}
-}
-
-func TestRateLimits(t *testing.T) {
-	t.Parallel()
-	slow := func(text string) func(*Config) {
-		return func(c *Config) {
-			name, limit, _ := strings.Cut(text, "=")
-			into := map[string]interface{ UnmarshalText([]byte) error }{
-				"public": &c.Limits.Public, "address": &c.Limits.Address, "tenant": &c.Limits.Tenant, "user": &c.Limits.User,
-			}[name]
-			if err := into.UnmarshalText([]byte(limit)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	refused := func(t *testing.T, a answer, policy string) {
-		t.Helper()
-		p := a.problem(t, 429, "rate_limited")
-		if !strings.Contains(fmt.Sprint(p["detail"]), `"`+policy+`"`) {
-			t.Errorf("detail = %v, want the policy %s named", p["detail"], policy)
-		}
-		if got := a.header.Get("Retry-After"); got != "3600" && got != "3599" {
-			t.Errorf("Retry-After = %q, want an hour", got)
-		}
-		if !strings.Contains(a.header.Get("Ratelimit"), `"`+policy+`";r=0;t=`) {
-			t.Errorf("RateLimit = %q", a.header.Get("Ratelimit"))
-		}
-	}
-	login := func(r *rig) answer {
-		return r.do(t, "POST", "/login", map[string]string{"Content-Type": "application/json"}, "{}")
-	}
-
-	t.Run("public operations by address", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, slow("public=1/1h,2"))
-		for i := range 2 {
-			a := login(r)
-			if want := fmt.Sprintf(`"public";r=%d;t=3600`, 1-i); a.status != 200 || a.header.Get("Ratelimit") != want {
-				t.Errorf("login %d = %d, RateLimit %q, want %q", i+1, a.status, a.header.Get("Ratelimit"), want)
-			}
-			if got := a.header.Get("Ratelimit-Policy"); got != `"public";q=1;w=3600` {
-				t.Errorf("RateLimit-Policy = %q", got)
-			}
-		}
-		refused(t, login(r), "public")
-		if a := r.do(t, "GET", "/probe", nil, ""); a.status != 200 {
-			t.Errorf("a probe = %d, want only the flood guard to apply", a.status)
-		}
-		if a := r.do(t, "GET", "/things/7", r.bearer(t), ""); a.status != 200 {
-			t.Errorf("a signed-in request = %d, want only the flood guard to apply", a.status)
-		}
-		refused(t, r.do(t, "GET", "/things/7", nil, ""), "public") // what would be a 401
-	})
-	t.Run("a 401 is charged to the public limit", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, slow("public=1/1h,2"))
-		r.do(t, "GET", "/things/7", map[string]string{"Authorization": "Bearer x"}, "").problem(t, 401, "unauthenticated")
-		// The backend's own, for a session that has ended.
-		r.backend.answerWith(func(ctx *fasthttp.RequestCtx) { ctx.SetStatusCode(401) })
-		if a := r.do(t, "GET", "/things/7", r.bearer(t), ""); a.status != 401 {
-			t.Errorf("status = %d, want the backend's 401", a.status)
-		}
-		refused(t, login(r), "public")
-	})
-	t.Run("flood guard by address", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, slow("address=1/1h,2"))
-		for range 2 {
-			r.do(t, "GET", "/probe", nil, "")
-		}
-		refused(t, r.do(t, "GET", "/probe", nil, ""), "address")
-		refused(t, r.do(t, "GET", "/things/7", r.bearer(t), ""), "address")
-	})
-	t.Run("by user, and a refusal costs the tenant nothing", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, func(c *Config) {
-			slow("user=1/1h,1")(c)
-			slow("tenant=1/1h,3")(c)
-		})
-		one := map[string]string{"Authorization": "Bearer " + r.token(t, "tenant1")}
-		if a := r.do(t, "GET", "/things/7", one, ""); a.status != 200 {
-			t.Fatalf("first request = %d", a.status)
-		}
-		for range 5 {
-			refused(t, r.do(t, "GET", "/things/7", one, ""), "user")
-		}
-		for i := range 2 { // two more users: the tenant had 3
-			if a := r.do(t, "GET", "/things/7", r.bearer(t), ""); a.status != 200 {
-				t.Errorf("user %d = %d %s", i+2, a.status, a.body)
-			}
-		}
-		refused(t, r.do(t, "GET", "/things/7", r.bearer(t), ""), "tenant")
-		other := map[string]string{"Authorization": "Bearer " + r.token(t, "tenant2")}
-		if a := r.do(t, "GET", "/things/7", other, ""); a.status != 200 {
-			t.Errorf("another tenant = %d", a.status)
-		}
-	})
-	t.Run("one command for each layer", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t, nil)
-		before := r.redis.CommandCount()
-		r.do(t, "GET", "/things/7", r.bearer(t), "")
-		first := r.redis.CommandCount() - before // with the script's text, and a new connection's greeting
-		before = r.redis.CommandCount()
-		r.do(t, "GET", "/things/7", r.bearer(t), "")
-		// Each EVALSHA runs TIME and, for each bucket, GET and SET: 1+3 and 1+5.
-		if got := r.redis.CommandCount() - before; got > first || got > 2+3+5 {
-			t.Errorf("%d commands for a request, want two scripts", got)
-		}
-	})
-}
-
-func TestRedisGone(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, func(c *Config) {
-		c.Redis.Timeout = 10 * time.Millisecond
-		if err := c.Limits.Public.UnmarshalText([]byte("1/1h,2")); err != nil {
-			t.Fatal(err)
-		}
-	})
-	r.redis.Close()
-	start := time.Now()
-	for range 20 {
-		if a := r.do(t, "GET", "/things/7", r.bearer(t), ""); a.status != 200 {
-			t.Fatalf("status = %d %s", a.status, a.body)
-		}
-	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("20 requests took %v without Redis", took)
-	}
-	for range 2 {
-		r.do(t, "POST", "/login", map[string]string{"Content-Type": "application/json"}, "{}")
-	}
-	r.do(t, "POST", "/login", map[string]string{"Content-Type": "application/json"}, "{}").problem(t, 429, "rate_limited")
-	if got := r.logs.lines(t, "rate limits are counted by this gateway alone"); len(got) != 1 {
-		t.Errorf("%d lines about the fallback, want one", len(got))
-	}
-	if code, body := r.ops(t, "/health/ready"); code != 200 || !strings.Contains(body, `"status":"degraded"`) {
-		t.Errorf("/health/ready = %d %s, want degraded and ready", code, body)
-	}
-}
-
-// TestRedisHangs stops a Redis that keeps its connections open: each command
-// costs its whole time limit until the breaker opens, and none after that.
-func TestRedisHangs(t *testing.T) {
-	t.Parallel()
-	server := startRedis(t)
-	r := newRig(t, func(c *Config) {
-		c.Redis.URL = config.Secret(server.URL())
-		c.Redis.Timeout = 10 * time.Millisecond
-	})
-	header := r.bearer(t)
-	r.do(t, "GET", "/things/7", header, "")
-	if err := server.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	var slow int
-	for range 50 {
-		start := time.Now()
-		if a := r.do(t, "GET", "/things/7", header, ""); a.status != 200 {
-			t.Fatalf("status = %d %s", a.status, a.body)
-		}
-		if time.Since(start) > 9*time.Millisecond {
-			slow++
-		}
-	}
-	if slow > 15 {
-		t.Errorf("%d of 50 requests waited for a hung Redis", slow)
-	}
-	if err := server.Resume(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "Redis is asked again", func() bool {
-		r.do(t, "GET", "/things/7", header, "")
-		return len(r.logs.lines(t, "rate limits are counted by all gateways together again")) > 0
-	})
 }
 
 func TestOpenAPIDocument(t *testing.T) {

@@ -46,13 +46,12 @@ func TestSectionsTravelAsJSON(t *testing.T) {
 	}
 }
 
-func TestSummaryHidesSecretsAndLeavesOutWhatIsEmpty(t *testing.T) {
+func TestSummaryHidesSecretsAndLeavesOutWhatHasNoValue(t *testing.T) {
 	t.Parallel()
 	var s settings
 	if err := config.Load(&s, complete("HOSTS=a:1", "OPEN=false")); err != nil {
 		t.Fatal(err)
 	}
-	s.Rate = rate{}
 	got := map[string]string{}
 	for _, a := range config.Summary(&s) {
 		if a.Value.Kind() != slog.KindString {
@@ -63,7 +62,7 @@ func TestSummaryHidesSecretsAndLeavesOutWhatIsEmpty(t *testing.T) {
 	want := map[string]string{
 		"APP_ENV": "production", "NAME": "gate", "WORKERS": "4", "BYTES": "9", "MEMORY": "19456", "RATIO": "0.5",
 		"HOSTS": "[a:1]", "PROXIES": "[10.0.0.0/8]", "CACHE_TIMEOUT": "10ms", "STORE_TIMEOUT": "5s",
-		"STORE_KEY": "(secret)",
+		"STORE_KEY": "(secret)", "LEVEL": "INFO", "OPEN": "false", "RATE": "{60/1m}",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("summary differs (-want +got):\n%s", diff)

@@ -84,11 +84,11 @@ func kindOf(sf reflect.StructField) string {
 }
 
 // Summary returns the effective settings for the start-up log; secrets show
-// only whether they are set, and empty settings are left out.
+// only whether they are set, and settings without a value are left out.
 func Summary(settings any) []slog.Attr {
 	var attrs []slog.Attr
 	for _, f := range Fields(settings) {
-		if f.value.IsZero() {
+		if f.value.IsZero() && f.Default == "" {
 			continue
 		}
 		if f.Secret {

@@ -58,7 +58,7 @@ func serve(ctx context.Context) error {
 	return errors.Join(err, flush())
 }
 
-// check prints OK and the settings, or all mistakes.
+// check prints OK and the settings that are in force.
 func check() error {
 	var c gateway.Config
 	if err := config.Load(&c, os.Environ()); err != nil {
@@ -71,7 +71,8 @@ func check() error {
 	return nil
 }
 
-// opsAddress is all that `gateway health` needs to know.
+// opsAddress is the one setting that the health command needs: a probe's
+// environment may lack the others.
 type opsAddress struct {
 	Addr string `env:"GATEWAY_OPS_ADDR" envDefault:"127.0.0.1:9090"`
 }

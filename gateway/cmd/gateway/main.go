@@ -1,5 +1,5 @@
-// Command gateway is the edge of Gatehouse: it serves clients and passes their
-// requests on to backends.
+// Command gateway is the edge of Gatehouse: it checks clients' requests and
+// passes them on to backends.
 package main
 
 import (

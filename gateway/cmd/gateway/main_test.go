@@ -48,7 +48,7 @@ func TestCommand(t *testing.T) {
 		"DRAIN_DELAY=0s",
 		"SHUTDOWN_TIMEOUT=2s",
 	}
-	run := func(env []string, args ...string) (code int, stdout, stderr string) {
+	launch := func(env []string, args ...string) (code int, stdout, stderr string) {
 		cmd := exec.Command(program, args...)
 		cmd.Env = env
 		var out, errs bytes.Buffer
@@ -61,22 +61,28 @@ func TestCommand(t *testing.T) {
 		return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 	}
 
-	if code, stdout, stderr := run(good, "check"); code != 0 || !strings.HasPrefix(stdout, "OK\n") ||
+	if code, stdout, stderr := launch(good, "check"); code != 0 || !strings.HasPrefix(stdout, "OK\n") ||
 		!strings.Contains(stdout, "JWT_SECRET=(secret)") || strings.Contains(stdout, "hunter2") {
 		t.Errorf("check = %d\n%s%s", code, stdout, stderr)
 	}
-	if code, _, stderr := run(good[:1], "check"); code != 2 || !strings.Contains(stderr, "JWT_SECRET is missing") || !strings.Contains(stderr, "BACKENDS is missing") {
+	if code, _, stderr := launch(good[:1], "check"); code != 2 || !strings.Contains(stderr, "JWT_SECRET is missing") || !strings.Contains(stderr, "BACKENDS is missing") {
 		t.Errorf("check of an empty environment = %d\n%s", code, stderr)
 	}
-	if code, _, stderr := run(good[:1]); code != 2 || !strings.Contains(stderr, "settings are wrong") {
+	if code, _, stderr := launch(good[:1]); code != 2 || !strings.Contains(stderr, "settings are wrong") {
 		t.Errorf("serve in an empty environment = %d\n%s", code, stderr)
 	}
 	for _, args := range [][]string{{"fly"}, {"serve", "now"}} {
-		if code, _, stderr := run(good, args...); code != 2 || !strings.Contains(stderr, usage) {
+		if code, _, stderr := launch(good, args...); code != 2 || !strings.Contains(stderr, "usage: gateway") {
 			t.Errorf("gateway %v = %d\n%s", args, code, stderr)
 		}
 	}
-	if code, _, _ := run(good, "health"); code != 1 {
+	if code, stdout, _ := launch(nil, "settings"); code != 0 || !strings.Contains(stdout, `"RATE_LIMIT_PUBLIC"`) || !strings.Contains(stdout, `"60/1m,20"`) {
+		t.Errorf("settings = %d\n%s", code, stdout)
+	}
+	if code, stdout, _ := launch(nil, "version"); code != 0 || stdout == "" {
+		t.Errorf("version = %d %q", code, stdout)
+	}
+	if code, _, _ := launch(good, "health"); code != 1 {
 		t.Errorf("health without a gateway = %d, want 1", code)
 	}
 
@@ -90,12 +96,12 @@ func TestCommand(t *testing.T) {
 	defer func() { _ = serve.Process.Kill() }()
 	code := 1
 	for deadline := time.Now().Add(10 * time.Second); code != 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		code, _, _ = run(good, "health")
+		code, _, _ = launch(good, "health")
 	}
 	if code != 0 {
 		t.Errorf("health of a running gateway = %d", code)
 	}
-	if code, _, stderr := run(good); code != 1 || !strings.Contains(stderr, "address already in use") {
+	if code, _, stderr := launch(good); code != 1 || !strings.Contains(stderr, "address already in use") {
 		t.Errorf("a second gateway = %d\n%s", code, stderr)
 	}
 	if err := serve.Process.Signal(syscall.SIGTERM); err != nil {

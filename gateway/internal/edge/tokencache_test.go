@@ -113,6 +113,7 @@ func BenchmarkTokenCache(b *testing.B) {
 		c.put(known(fmt.Sprintf("h.c.%043d", i), time.Now().Add(time.Hour)), time.Now())
 	}
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		text, now := []byte(fmt.Sprintf("h.c.%043d", 77)), time.Now()
 		for pb.Next() {
