@@ -57,6 +57,9 @@ func StartRedis(ctx context.Context, o RedisOptions) (_ *Redis, err error) {
 	program := ""
 	if !o.Embedded {
 		program, r.Version = findRedis(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, err // the search was cut short, so it says nothing
+		}
 		if program == "" && os.Getenv("GATEHOUSE_REQUIRE_REDIS") == "1" {
 			return nil, fmt.Errorf("GATEHOUSE_REQUIRE_REDIS=1 asks for a real Redis, and there is no redis-server or valkey-server %s or newer in PATH: run `%s`",
 				oldestRedis, installCommand("redis-server"))
