@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
 	"gatehouse/internal/config"
+	"gatehouse/internal/program"
 )
 
 // These tests set the environment, so they do not run in parallel.
@@ -24,7 +26,7 @@ func TestExitCodes(t *testing.T) {
 		"operator without mail": {[]string{"operator", "create"}, 2},
 		"version":               {[]string{"version"}, 0},
 	} {
-		if got := exitCode(run(t.Context(), tc.args)); got != tc.code {
+		if got := program.Run("backend", usage, tc.args, io.Discard, run); got != tc.code {
 			t.Errorf("%s: got exit code %d, want %d", name, got, tc.code)
 		}
 	}
@@ -42,9 +44,10 @@ func TestSeedIsForDevelopmentOnly(t *testing.T) {
 
 func TestUnreachableDatabaseIsExitCodeOne(t *testing.T) {
 	t.Setenv("MIGRATE_DATABASE_URL", "postgres://gh_owner:a-long-password@127.0.0.1:1/gatehouse?sslmode=disable")
-	err := run(t.Context(), []string{"migrate"})
-	if got := exitCode(err); got != 1 || strings.Contains(err.Error(), "a-long-password") {
-		t.Errorf("got exit code %d: %v", got, err)
+	var stderr strings.Builder
+	code := program.Run("backend", usage, []string{"migrate"}, &stderr, run)
+	if code != 1 || strings.Contains(stderr.String(), "a-long-password") || stderr.Len() == 0 {
+		t.Errorf("got exit code %d: %s", code, stderr.String())
 	}
 }
 

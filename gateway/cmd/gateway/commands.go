@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,10 +17,11 @@ import (
 	"gatehouse/internal/config"
 	"gatehouse/internal/logging"
 	"gatehouse/internal/ops"
+	"gatehouse/internal/program"
 )
 
-// healthTimeout bounds `gateway health`, whose caller has a timeout of its own.
-const healthTimeout = 3 * time.Second
+// defaultOpsAddr is the default of GATEWAY_OPS_ADDR, for the health command.
+const defaultOpsAddr = "127.0.0.1:9090"
 
 func run(ctx context.Context, args []string) error {
 	switch strings.Join(args, " ") {
@@ -29,7 +30,8 @@ func run(ctx context.Context, args []string) error {
 	case "check":
 		return check()
 	case "health":
-		return askHealth(ctx)
+		// Only this setting is needed: a probe's environment may lack the others.
+		return ops.Probe(ctx, cmp.Or(os.Getenv("GATEWAY_OPS_ADDR"), defaultOpsAddr))
 	case "settings":
 		return json.MarshalWrite(os.Stdout, []config.Section{
 			{Title: "Gateway", Fields: config.Fields(&gateway.Config{})},
@@ -38,7 +40,7 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(buildinfo.Version)
 		return nil
 	}
-	return errUsage
+	return program.ErrUsage
 }
 
 func serve(ctx context.Context) error {
@@ -69,23 +71,4 @@ func check() error {
 		fmt.Printf("  %s=%s\n", attr.Key, attr.Value)
 	}
 	return nil
-}
-
-// opsAddress is the one setting that the health command needs: a probe's
-// environment may lack the others.
-type opsAddress struct {
-	Addr string `env:"GATEWAY_OPS_ADDR" envDefault:"127.0.0.1:9090"`
-}
-
-// Validate implements config.Checked.
-func (*opsAddress) Validate(*config.Mistakes) {}
-
-func askHealth(ctx context.Context) error {
-	var c opsAddress
-	if err := config.Load(&c, os.Environ()); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
-	defer cancel()
-	return ops.Probe(ctx, c.Addr)
 }

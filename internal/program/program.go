@@ -1,0 +1,50 @@
+// Package program is what the commands of both processes have in common: how
+// they end on a signal and with which exit code.
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"gatehouse/internal/config"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // something went wrong at run time
+	exitUsage  = 2 // the command line or the configuration is wrong
+)
+
+// ErrUsage says that the command line is not understood.
+var ErrUsage = errors.New("command not understood")
+
+// Run runs a command until it returns and gives the exit code. Its context ends
+// on SIGTERM or SIGINT; a second signal ends the process at once. What went
+// wrong is written to stderr: the usage text, all mistakes in the
+// configuration, or one line.
+func Run(name, usage string, args []string, stderr io.Writer, run func(ctx context.Context, args []string) error) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	defer stop()
+
+	err := run(ctx, args)
+	var mistakes *config.Mistakes
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, ErrUsage):
+		fmt.Fprintln(stderr, usage)
+		return exitUsage
+	case errors.As(err, &mistakes):
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return exitFailed
+	}
+}
