@@ -30,7 +30,8 @@ func (q *Queries) CreateTenant(ctx context.Context, db DBTX, arg CreateTenantPar
 }
 
 const GetTenant = `-- name: GetTenant :one
-select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at from control.tenants where id = $1
+select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at
+from control.tenants where id = $1
 `
 
 func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (Tenant, error) {

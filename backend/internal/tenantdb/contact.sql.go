@@ -15,7 +15,8 @@ import (
 const CreateContact = `-- name: CreateContact :one
 insert into tenant.contacts (tenant_id, id, name, name_sort, gender, age, address, phone, email)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-returning tenant_id, id, name, name_sort, gender, age, address, phone, email, version, created_at, updated_at
+returning tenant_id, id, name, name_sort, gender, age, address,
+          phone, email, version, created_at, updated_at
 `
 
 type CreateContactParams struct {
@@ -78,7 +79,9 @@ func (q *Queries) DeleteContact(ctx context.Context, db DBTX, arg DeleteContactP
 }
 
 const GetContact = `-- name: GetContact :one
-select tenant_id, id, name, name_sort, gender, age, address, phone, email, version, created_at, updated_at from tenant.contacts where tenant_id = $1 and id = $2
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts where tenant_id = $1 and id = $2
 `
 
 type GetContactParams struct {
@@ -107,7 +110,9 @@ func (q *Queries) GetContact(ctx context.Context, db DBTX, arg GetContactParams)
 }
 
 const ListContactsByAge = `-- name: ListContactsByAge :many
-select tenant_id, id, name, name_sort, gender, age, address, phone, email, version, created_at, updated_at from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = $1
   and (age, id) > ($2::integer, $3::uuid)
   and ($4::integer is null or age = $4::integer)
@@ -172,7 +177,9 @@ func (q *Queries) ListContactsByAge(ctx context.Context, db DBTX, arg ListContac
 }
 
 const ListContactsByAgeDesc = `-- name: ListContactsByAgeDesc :many
-select tenant_id, id, name, name_sort, gender, age, address, phone, email, version, created_at, updated_at from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = $1
   and (age, id) < ($2::integer, $3::uuid)
   and ($4::integer is null or age = $4::integer)
@@ -237,7 +244,9 @@ func (q *Queries) ListContactsByAgeDesc(ctx context.Context, db DBTX, arg ListCo
 }
 
 const ListContactsByCreated = `-- name: ListContactsByCreated :many
-select tenant_id, id, name, name_sort, gender, age, address, phone, email, version, created_at, updated_at from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = $1
   and (created_at, id) > ($2::timestamptz, $3::uuid)
   and ($4::integer is null or age = $4::integer)
@@ -304,7 +313,9 @@ func (q *Queries) ListContactsByCreated(ctx context.Context, db DBTX, arg ListCo
 }
 
 const ListContactsByCreatedDesc = `-- name: ListContactsByCreatedDesc :many
-select tenant_id, id, name, name_sort, gender, age, address, phone, email, version, created_at, updated_at from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = $1
   and (created_at, id) < ($2::timestamptz, $3::uuid)
   and ($4::integer is null or age = $4::integer)
@@ -369,7 +380,9 @@ func (q *Queries) ListContactsByCreatedDesc(ctx context.Context, db DBTX, arg Li
 }
 
 const ListContactsByName = `-- name: ListContactsByName :many
-select tenant_id, id, name, name_sort, gender, age, address, phone, email, version, created_at, updated_at from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = $1
   and (name_sort, id) > ($2::text, $3::uuid)
   and ($4::integer is null or age = $4::integer)
@@ -434,7 +447,9 @@ func (q *Queries) ListContactsByName(ctx context.Context, db DBTX, arg ListConta
 }
 
 const ListContactsByNameDesc = `-- name: ListContactsByNameDesc :many
-select tenant_id, id, name, name_sort, gender, age, address, phone, email, version, created_at, updated_at from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = $1
   and (name_sort, id) < ($2::text, $3::uuid)
   and ($4::integer is null or age = $4::integer)
@@ -503,7 +518,8 @@ update tenant.contacts
 set name = $1, name_sort = $2, gender = $3, age = $4, address = $5,
     phone = $6, email = $7, version = version + 1, updated_at = now()
 where tenant_id = $8 and id = $9
-returning tenant_id, id, name, name_sort, gender, age, address, phone, email, version, created_at, updated_at
+returning tenant_id, id, name, name_sort, gender, age, address,
+          phone, email, version, created_at, updated_at
 `
 
 type UpdateContactParams struct {

@@ -14,7 +14,8 @@ import (
 const CreateUser = `-- name: CreateUser :one
 insert into tenant.users (tenant_id, id, username, username_key, email, email_key, password_hash, role)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
-returning tenant_id, id, username, username_key, email, email_key, password_hash, role, active, version, created_at, updated_at
+returning tenant_id, id, username, username_key, email, email_key, password_hash,
+          role, active, version, created_at, updated_at
 `
 
 type CreateUserParams struct {
@@ -58,7 +59,9 @@ func (q *Queries) CreateUser(ctx context.Context, db DBTX, arg CreateUserParams)
 }
 
 const GetUser = `-- name: GetUser :one
-select tenant_id, id, username, username_key, email, email_key, password_hash, role, active, version, created_at, updated_at from tenant.users where tenant_id = $1 and id = $2
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users where tenant_id = $1 and id = $2
 `
 
 type GetUserParams struct {
@@ -87,7 +90,9 @@ func (q *Queries) GetUser(ctx context.Context, db DBTX, arg GetUserParams) (User
 }
 
 const GetUserByEmail = `-- name: GetUserByEmail :one
-select tenant_id, id, username, username_key, email, email_key, password_hash, role, active, version, created_at, updated_at from tenant.users where tenant_id = $1 and email_key = $2
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users where tenant_id = $1 and email_key = $2
 `
 
 type GetUserByEmailParams struct {
@@ -116,7 +121,9 @@ func (q *Queries) GetUserByEmail(ctx context.Context, db DBTX, arg GetUserByEmai
 }
 
 const GetUserByUsername = `-- name: GetUserByUsername :one
-select tenant_id, id, username, username_key, email, email_key, password_hash, role, active, version, created_at, updated_at from tenant.users where tenant_id = $1 and username_key = $2
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users where tenant_id = $1 and username_key = $2
 `
 
 type GetUserByUsernameParams struct {

@@ -1,5 +1,6 @@
 -- name: GetTenant :one
-select * from control.tenants where id = @id;
+select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at
+from control.tenants where id = @id;
 
 -- name: CreateTenant :execrows
 insert into control.tenants (id, name, signup)

@@ -1,17 +1,21 @@
 -- name: CreateContact :one
 insert into tenant.contacts (tenant_id, id, name, name_sort, gender, age, address, phone, email)
 values (@tenant_id, @id, @name, @name_sort, @gender, @age, @address, @phone, @email)
-returning *;
+returning tenant_id, id, name, name_sort, gender, age, address,
+          phone, email, version, created_at, updated_at;
 
 -- name: GetContact :one
-select * from tenant.contacts where tenant_id = @tenant_id and id = @id;
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts where tenant_id = @tenant_id and id = @id;
 
 -- name: UpdateContact :one
 update tenant.contacts
 set name = @name, name_sort = @name_sort, gender = @gender, age = @age, address = @address,
     phone = @phone, email = @email, version = version + 1, updated_at = now()
 where tenant_id = @tenant_id and id = @id
-returning *;
+returning tenant_id, id, name, name_sort, gender, age, address,
+          phone, email, version, created_at, updated_at;
 
 -- name: DeleteContact :execrows
 delete from tenant.contacts where tenant_id = @tenant_id and id = @id;
@@ -19,7 +23,9 @@ delete from tenant.contacts where tenant_id = @tenant_id and id = @id;
 -- name: ListContactsByCreated :many
 -- There is one list query for each sort order and direction, so that each is an
 -- index range that starts at the cursor. A filter that is null does not filter.
-select * from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = @tenant_id
   and (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
   and (sqlc.narg('age')::integer is null or age = sqlc.narg('age')::integer)
@@ -30,7 +36,9 @@ order by created_at, id
 limit @row_limit;
 
 -- name: ListContactsByCreatedDesc :many
-select * from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = @tenant_id
   and (created_at, id) < (@after_created_at::timestamptz, @after_id::uuid)
   and (sqlc.narg('age')::integer is null or age = sqlc.narg('age')::integer)
@@ -41,7 +49,9 @@ order by created_at desc, id desc
 limit @row_limit;
 
 -- name: ListContactsByName :many
-select * from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = @tenant_id
   and (name_sort, id) > (@after_name_sort::text, @after_id::uuid)
   and (sqlc.narg('age')::integer is null or age = sqlc.narg('age')::integer)
@@ -52,7 +62,9 @@ order by name_sort, id
 limit @row_limit;
 
 -- name: ListContactsByNameDesc :many
-select * from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = @tenant_id
   and (name_sort, id) < (@after_name_sort::text, @after_id::uuid)
   and (sqlc.narg('age')::integer is null or age = sqlc.narg('age')::integer)
@@ -63,7 +75,9 @@ order by name_sort desc, id desc
 limit @row_limit;
 
 -- name: ListContactsByAge :many
-select * from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = @tenant_id
   and (age, id) > (@after_age::integer, @after_id::uuid)
   and (sqlc.narg('age')::integer is null or age = sqlc.narg('age')::integer)
@@ -74,7 +88,9 @@ order by age, id
 limit @row_limit;
 
 -- name: ListContactsByAgeDesc :many
-select * from tenant.contacts
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at
+from tenant.contacts
 where tenant_id = @tenant_id
   and (age, id) < (@after_age::integer, @after_id::uuid)
   and (sqlc.narg('age')::integer is null or age = sqlc.narg('age')::integer)

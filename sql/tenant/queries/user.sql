@@ -1,16 +1,23 @@
 -- name: CreateUser :one
 insert into tenant.users (tenant_id, id, username, username_key, email, email_key, password_hash, role)
 values (@tenant_id, @id, @username, @username_key, @email, @email_key, @password_hash, @role)
-returning *;
+returning tenant_id, id, username, username_key, email, email_key, password_hash,
+          role, active, version, created_at, updated_at;
 
 -- name: GetUser :one
-select * from tenant.users where tenant_id = @tenant_id and id = @id;
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users where tenant_id = @tenant_id and id = @id;
 
 -- name: GetUserByUsername :one
-select * from tenant.users where tenant_id = @tenant_id and username_key = @username_key;
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users where tenant_id = @tenant_id and username_key = @username_key;
 
 -- name: GetUserByEmail :one
-select * from tenant.users where tenant_id = @tenant_id and email_key = @email_key;
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users where tenant_id = @tenant_id and email_key = @email_key;
 
 -- name: SetPasswordHash :exec
 update tenant.users set password_hash = @password_hash
