@@ -17,7 +17,7 @@ import (
 
 // Config is the settings of `gateway serve`.
 type Config struct {
-	AppEnv string `env:"APP_ENV" envDefault:"production" doc:"production refuses weak secrets; development accepts them" kind:"production or development"`
+	AppEnv string `env:"APP_ENV" envDefault:"production" doc:"production also refuses secrets that are repetitive or known from examples" kind:"production or development"`
 
 	TLSAddr      string        `env:"GATEWAY_TLS_ADDR" envDefault:":8443" doc:"Where HTTPS is served; off for nowhere" kind:"host:port or off"`
 	CertFile     string        `env:"TLS_CERT_FILE" doc:"Certificate chain for HTTPS, in PEM, the gateway's own first" kind:"a path" example:"/etc/gatehouse/tls.crt"`

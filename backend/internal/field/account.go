@@ -19,6 +19,9 @@ func (c *Checker) Username(pointer string, s *string) {
 		case r == '.', r == '_', r == '-', unicode.IsDigit(r), unicode.Is(unicode.Mn, r):
 		case unicode.IsLetter(r):
 			own := scriptOf(r)
+			if own == unicode.Common || own == unicode.Inherited {
+				continue // such as the Japanese long vowel mark: of any script
+			}
 			if script != nil && own != script {
 				c.Add(pointer, "mixed_scripts", "must not mix letters of different scripts")
 				return

@@ -88,7 +88,7 @@ func TestPhone(t *testing.T) {
 func TestUsername(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"ana": "", "a.b_c-9": "", "joão": "", "анна": "", "田中三": "", "ana lima": "invalid_format", "ana@x": "invalid_format",
+		"ana": "", "a.b_c-9": "", "joão": "", "анна": "", "田中三": "", "サーバー": "", "ana lima": "invalid_format", "ana@x": "invalid_format",
 		"аna": "mixed_scripts", "ab": "too_short", strings.Repeat("a", 50): "", strings.Repeat("a", 51): "too_long",
 		"Ωmega": "mixed_scripts", "a/b": "invalid_format", "a\u200bb": "invalid_format", "\U0001F600\U0001F600\U0001F600": "invalid_format",
 	} {

@@ -89,6 +89,7 @@ func codeOf(state string) problem.Code {
 	}
 	switch {
 	case strings.HasPrefix(state, "08"), // connection exceptions
+		strings.HasPrefix(state, "28"),  // the server refuses our password
 		strings.HasPrefix(state, "57P"), // the server is stopping or starting
 		strings.HasPrefix(state, "53"):  // the server is out of memory, disk or connections
 		return problem.Unavailable

@@ -37,7 +37,7 @@ func NewAuthenticator(keys *token.Keyring, cache *TokenCache, limits *Limits, ha
 // working in the wrong one, and chooses nothing.
 //
 // Every answer of 401, also the backend's, is charged to the address's tight
-// limit, so that guessing tokens ends in 429.
+// limit. Tokens that are refused here are answered 429 once it is used up.
 func (a *Authenticator) Authenticate() Step {
 	return func(next Handler) Handler {
 		return func(ex *Exchange) {

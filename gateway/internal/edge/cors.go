@@ -32,7 +32,7 @@ func (c *CORSConfig) Validate(m *config.Mistakes) {
 	}
 }
 
-// What browsers may send and read (DOMAIN.md 3.7).
+// What browsers may send and read.
 const (
 	corsMethods = "GET, POST, PUT, DELETE, OPTIONS"
 	corsHeaders = "authorization, accept, content-type, x-tenant-id, x-request-id, idempotency-key, if-match"

@@ -10,7 +10,7 @@ import (
 
 // TestNeverMoreThanPromised drives buckets of many shapes with random arrivals
 // and checks, for every stretch of time between two admitted requests, that no
-// more than burst + rate × T were admitted (promise P3).
+// more than burst + rate × T were admitted.
 func TestNeverMoreThanPromised(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same arrivals in every run
