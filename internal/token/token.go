@@ -78,12 +78,11 @@ const (
 	NotYetValid   Kind = "not_yet_valid"
 	WrongIssuer   Kind = "wrong_issuer"
 	WrongAudience Kind = "wrong_audience"
-	Revoked       Kind = "revoked"
 )
 
 // Kinds lists every kind, for metrics.
 func Kinds() []Kind {
-	return []Kind{Missing, Malformed, UnknownKey, BadSignature, Expired, NotYetValid, WrongIssuer, WrongAudience, Revoked}
+	return []Kind{Missing, Malformed, UnknownKey, BadSignature, Expired, NotYetValid, WrongIssuer, WrongAudience}
 }
 
 // Error is a refused token.

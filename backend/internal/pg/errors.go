@@ -28,7 +28,6 @@ const (
 	stateDeadlock             = "40P01"
 	stateLockTimeout          = "55P03"
 	stateQueryCanceled        = "57014" // statement_timeout
-	stateTooManyConnections   = "53300"
 )
 
 // errPoolBusy says that no connection came free in time.
@@ -84,7 +83,7 @@ func codeOf(state string) problem.Code {
 		return problem.TenantMoving
 	case stateQueryCanceled:
 		return problem.Timeout
-	case stateSerializationFailure, stateDeadlock, stateLockTimeout, stateTooManyConnections:
+	case stateSerializationFailure, stateDeadlock, stateLockTimeout:
 		return problem.Unavailable
 	}
 	switch {
