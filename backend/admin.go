@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"time"
 
-	"gatehouse/backend/internal/auth"
+	"gatehouse/backend/internal/account"
 	"gatehouse/backend/internal/controldb"
+	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/tenantdb"
+	"gatehouse/backend/internal/trail"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
@@ -61,10 +63,9 @@ func createOperator(ctx context.Context, db *pg.DB, c AdminConfig, username, ema
 	if err != nil {
 		return err
 	}
-	_, err = auth.Create(ctx, db, hasher, auth.NewUser{
+	return createUser(ctx, db, hasher, account.New{
 		Tenant: token.PlatformTenant, Username: username, Email: email, Password: pw, Role: token.Operator,
 	})
-	return err
 }
 
 // Seed makes the demo tenant with open sign-up and its demo user. What is there
@@ -73,7 +74,7 @@ func Seed(ctx context.Context, c AdminConfig) error {
 	return asOwner(c, func(db *pg.DB) error {
 		var control controldb.Queries
 		if _, err := control.CreateTenant(ctx, db.Control(), controldb.CreateTenantParams{
-			ID: demoTenant, Name: "Demo tenant", Signup: "open",
+			ID: demoTenant, Name: "Demo tenant", NameKey: field.Fold("Demo tenant"), Signup: "open",
 		}); err != nil {
 			return err
 		}
@@ -90,10 +91,31 @@ func Seed(ctx context.Context, c AdminConfig) error {
 		if err != nil {
 			return err
 		}
-		_, err = auth.Create(ctx, db, hasher, auth.NewUser{
-			Tenant: demoTenant, Username: demoUser, Email: demoEmail, Password: c.SeedDemoPassword.Reveal(), Role: token.Member,
+		return createUser(ctx, db, hasher, account.New{
+			Tenant: demoTenant, Username: demoUser, Email: demoEmail, Password: c.SeedDemoPassword.Reveal(), Role: token.Admin,
 		})
+	})
+}
+
+// createUser makes a user on behalf of whoever runs the command.
+func createUser(ctx context.Context, db *pg.DB, hasher *password.Hasher, u account.New) error {
+	var c field.Checker
+	u.Check(&c)
+	if err := c.Err(); err != nil {
 		return err
+	}
+	hash, err := hasher.Hash(ctx, u.Password)
+	if err != nil {
+		return err
+	}
+	return db.InTx(ctx, pg.Scope{Tenant: u.Tenant, Write: true}, func(tx tenantdb.DBTX) error {
+		user, err := account.Insert(ctx, tx, u, hash)
+		if err != nil {
+			return err
+		}
+		return trail.Record(ctx, tx, u.Tenant, trail.Origin{}, trail.Entry{
+			Action: trail.UserCreate, Target: user.ID.String(), Details: map[string]string{"by": "command", "role": string(u.Role)},
+		})
 	})
 }
 

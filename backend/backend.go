@@ -22,11 +22,16 @@ import (
 	"gatehouse/internal/token"
 )
 
+// maintConns is how many connections operators' work may take.
+const maintConns = 4
+
 // Backend is one backend process.
 type Backend struct {
 	config  Config
 	log     *slog.Logger
 	db      *pg.DB
+	maint   *pg.DB
+	tenants *placement.Directory
 	redis   *redisconn.Client
 	checker *health.Checker
 	server  *fasthttp.Server
@@ -40,6 +45,13 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		return nil, err
 	}
 	db.RegisterMetrics("main")
+	maintConfig := c.Database
+	maintConfig.URL, maintConfig.MaxConns = c.Maint.URL, maintConns
+	maint, err := pg.Open(maintConfig)
+	if err != nil {
+		return nil, err
+	}
+	maint.RegisterMetrics("maint")
 	redis, err := redisconn.Open(c.Redis, log)
 	if err != nil {
 		return nil, err
@@ -53,7 +65,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		return nil, err
 	}
 	keys := token.NewKeyring(c.Token, time.Now)
-	directory := placement.New(db)
+	directory, err := placement.New(c.Tenants, db, c.Database, log, time.Now)
+	if err != nil {
+		return nil, err
+	}
 	checker := health.NewChecker(
 		health.Check{Name: "database", Required: true, Run: db.Check},
 		health.Check{Name: "redis", Run: redis.Check},
@@ -80,6 +95,8 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		config:  c,
 		log:     log,
 		db:      db,
+		maint:   maint,
+		tenants: directory,
 		redis:   redis,
 		checker: checker,
 		server:  newServer(app, routes(checker, accounts, contacts), log),
@@ -158,6 +175,8 @@ func (b *Backend) stop() error {
 	defer cancel()
 	err := b.server.ShutdownWithContext(ctx)
 	err = errors.Join(err, b.ops.Shutdown(ctx), b.redis.Close())
+	b.tenants.Close()
+	b.maint.Close()
 	b.db.Close()
 	b.log.Info("stopped")
 	return err

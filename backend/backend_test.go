@@ -16,6 +16,7 @@ import (
 	"gatehouse/backend/internal/dbtest"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
+	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/web"
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/token"
@@ -45,6 +46,8 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 	db.AddTenant(t, "closed", "closed")
 	c := Config{
 		Database:        pg.Config{URL: db.URL, MaxConns: 8, PoolWait: 5 * time.Second, Pooler: "session"},
+		Maint:           pg.MaintConfig{URL: db.MaintURL},
+		Tenants:         placement.Config{Key: testSecret, Pools: 4, PoolConns: 4},
 		Redis:           redisconn.Config{URL: "redis://127.0.0.1:1/0", Timeout: 10 * time.Millisecond},
 		Token:           token.Config{Secret: testSecret, Issuer: "gatehouse", Audience: "gatehouse"},
 		Cursor:          web.CursorConfig{Keys: testSecret},

@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
+	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/web"
 	"gatehouse/internal/config"
 	"gatehouse/internal/logging"
@@ -21,6 +22,8 @@ type Config struct {
 	OpsAddr string `env:"BACKEND_OPS_ADDR" envDefault:"127.0.0.1:9091" doc:"Where operators reach metrics, health and profiles; it has no authentication" kind:"host:port"`
 
 	Database pg.Config
+	Maint    pg.MaintConfig
+	Tenants  placement.Config
 	Redis    redisconn.Config
 	Token    token.Config
 	Cursor   web.CursorConfig
@@ -40,6 +43,8 @@ func (c *Config) Validate(m *config.Mistakes) {
 	checkAddr(m, "BACKEND_ADDR", c.Addr)
 	checkAddr(m, "BACKEND_OPS_ADDR", c.OpsAddr)
 	c.Database.Validate(m)
+	c.Maint.Validate(m)
+	c.Tenants.Validate(m)
 	c.Redis.Validate(m)
 	c.Token.Validate(m)
 	c.Cursor.Validate(m)
@@ -70,7 +75,7 @@ type AdminConfig struct {
 	BootstrapURL      config.Secret `env:"BOOTSTRAP_DATABASE_URL" doc:"PostgreSQL as a superuser, or as a role that may create roles and databases; used by backend bootstrap only" example:"postgres://postgres:PASSWORD@127.0.0.1:5432/postgres"`
 	MigrateURL        config.Secret `env:"MIGRATE_DATABASE_URL" doc:"PostgreSQL for migrations and commands, as role gh_owner; not through a pooler" example:"postgres://gh_owner:PASSWORD@127.0.0.1:5432/gatehouse"`
 	URL               config.Secret `env:"DATABASE_URL" doc:"PostgreSQL for serving, as role gh_app; bootstrap sets that role's password from it" example:"postgres://gh_app:PASSWORD@127.0.0.1:5432/gatehouse"`
-	MaintURL          config.Secret `env:"MAINT_DATABASE_URL" doc:"PostgreSQL for housekeeping, as role gh_maint; bootstrap sets that role's password from it" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
+	MaintURL          config.Secret `env:"MAINT_DATABASE_URL" doc:"PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint; bootstrap sets that role's password from it" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
 	OperatorEmail     string        `env:"BOOTSTRAP_OPERATOR_EMAIL" doc:"E-mail address of the first operator, made by backend migrate while there is none (user name: operator)"`
 	OperatorPassword  config.Secret `env:"BOOTSTRAP_OPERATOR_PASSWORD" doc:"Password of the first operator"`
 	SeedDemoPassword  config.Secret `env:"SEED_DEMO_PASSWORD" doc:"Password of the demo user that backend seed makes, in development only"`

@@ -229,7 +229,8 @@ func validConfig(t *testing.T) Config {
 	var c Config
 	if err := config.Load(&c, []string{
 		"DATABASE_URL=postgres://gh_app:a-long-password@db:5432/gatehouse", "REDIS_URL=redis://redis:6379/0",
-		"JWT_SECRET=" + testSecret, "CURSOR_ENCRYPTION_KEY=" + testSecret,
+		"MAINT_DATABASE_URL=postgres://gh_maint:a-long-password@db:5432/gatehouse",
+		"JWT_SECRET=" + testSecret, "CURSOR_ENCRYPTION_KEY=" + testSecret, "TENANT_DB_KEY=" + testSecret,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +252,7 @@ func TestConfigMistakes(t *testing.T) {
 	names := m.Names()
 	slices.Sort(names)
 	want := []string{"ARGON2_MEMORY_KIB", "BACKEND_ADDR", "CURSOR_ENCRYPTION_KEY", "DATABASE_POOLER", "DATABASE_URL", "DRAIN_DELAY",
-		"JWT_SECRET", "LOG_LEVEL", "MAX_AGE", "REDIS_URL", "TRUSTED_GATEWAYS"}
+		"JWT_SECRET", "LOG_LEVEL", "MAINT_DATABASE_URL", "MAX_AGE", "REDIS_URL", "TENANT_DB_KEY", "TRUSTED_GATEWAYS"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%v", diff, err)
 	}

@@ -83,7 +83,7 @@ for directory in postgres redis setup backend gateway; do
     chmod 0755 "$out/$directory" # the files in it have a mode of their own
 done
 
-for name in jwt_secret cursor_encryption_key log_hash_key \
+for name in jwt_secret cursor_encryption_key tenant_db_key log_hash_key \
     superuser_password owner_password app_password maint_password redis_password; do
     draw "$name" key
 done
@@ -108,9 +108,11 @@ give setup "$gatehouse_user" operator_password "$(drawn operator_password)"
 give setup "$gatehouse_user" demo_password "$(drawn demo_password)"
 
 give backend "$gatehouse_user" database_url "$app_url"
+give backend "$gatehouse_user" maint_database_url "$maint_url"
 give backend "$gatehouse_user" redis_url "$redis_url"
 give backend "$gatehouse_user" jwt_secret "$(drawn jwt_secret)"
 give backend "$gatehouse_user" cursor_encryption_key "$(drawn cursor_encryption_key)"
+give backend "$gatehouse_user" tenant_db_key "$(drawn tenant_db_key)"
 give backend "$gatehouse_user" log_hash_key "$(drawn log_hash_key)"
 
 give gateway "$gatehouse_user" redis_url "$redis_url"

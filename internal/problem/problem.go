@@ -34,9 +34,14 @@ const (
 	MethodNotAllowed     Code = "method_not_allowed"
 	RequestTimeout       Code = "request_timeout"
 	Conflict             Code = "conflict"
+	InvalidState         Code = "invalid_state"
+	IdempotencyRunning   Code = "idempotency_in_progress"
+	Gone                 Code = "gone"
+	PreconditionFailed   Code = "precondition_failed"
 	BodyTooLarge         Code = "body_too_large"
 	URITooLong           Code = "uri_too_long"
 	UnsupportedMediaType Code = "unsupported_media_type"
+	IdempotencyMismatch  Code = "idempotency_mismatch"
 	RateLimited          Code = "rate_limited"
 	HeadersTooLarge      Code = "headers_too_large"
 
@@ -72,9 +77,14 @@ var kinds = []kind{
 	{MethodNotAllowed, 405, "Method not allowed", "This path does not answer to this method; see the Allow header."},
 	{RequestTimeout, 408, "Request timeout", "The request did not arrive in time."},
 	{Conflict, 409, "Conflict", "The change conflicts with what is stored."},
+	{InvalidState, 409, "Invalid state", "What is stored does not allow this now."},
+	{IdempotencyRunning, 409, "Still running", "A request with this Idempotency-Key is still being worked on; please retry."},
+	{Gone, 410, "Gone", "This unversioned path is no longer served; see the Link header for its successor."},
+	{PreconditionFailed, 412, "Precondition failed", "The object has changed since; read it again. See the If-Match header."},
 	{BodyTooLarge, 413, "Body too large", "The request body is larger than this operation accepts."},
 	{URITooLong, 414, "Target too long", "The request target is too long."},
-	{UnsupportedMediaType, 415, "Unsupported media type", "The body must be sent with Content-Type: application/json."},
+	{UnsupportedMediaType, 415, "Unsupported media type", "The body is not of a media type that this operation takes."},
+	{IdempotencyMismatch, 422, "Idempotency key reused", "This Idempotency-Key was used for another request."},
 	{RateLimited, 429, "Too many requests", "Too many requests; see the Retry-After header."},
 	{HeadersTooLarge, 431, "Headers too large", "The request headers are too large."},
 	{Internal, 500, "Internal error", "Something went wrong on our side. Quote the request ID when you report it."},

@@ -74,6 +74,7 @@ func (s *Stack) backendEnv(api, ops string, override []string) []string {
 		"MIGRATE_DATABASE_URL=" + s.OwnerURL,
 		"MAINT_DATABASE_URL=" + s.MaintURL,
 		"CURSOR_ENCRYPTION_KEY=" + s.Secrets.CursorKey,
+		"TENANT_DB_KEY=" + s.Secrets.TenantKey,
 	}, override)
 }
 

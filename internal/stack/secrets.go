@@ -18,6 +18,7 @@ import (
 type Secrets struct {
 	JWT       string // JWT_SECRET
 	CursorKey string // CURSOR_ENCRYPTION_KEY
+	TenantKey string // TENANT_DB_KEY
 	LogHash   string // LOG_HASH_KEY
 
 	// Passwords of the three database roles.
@@ -34,6 +35,7 @@ func (s *Secrets) fields() []secretField {
 	return []secretField{
 		{"jwt_secret", &s.JWT, randomKey},
 		{"cursor_encryption_key", &s.CursorKey, randomKey},
+		{"tenant_db_key", &s.TenantKey, randomKey},
 		{"log_hash_key", &s.LogHash, randomKey},
 		{"owner_password", &s.OwnerPassword, randomKey},
 		{"app_password", &s.AppPassword, randomKey},

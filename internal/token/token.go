@@ -46,6 +46,19 @@ func (r Role) validIn(tenant string) bool {
 	return false
 }
 
+// Satisfies reports whether a user of this role may do what asks for need; an
+// empty need asks for nothing. An operator administers its own tenant, the
+// platform, so it satisfies Admin there; it is in no other tenant.
+func (r Role) Satisfies(need Role) bool {
+	switch need {
+	case "":
+		return true
+	case Admin:
+		return r == Admin || r == Operator
+	}
+	return r == need
+}
+
 // Claims say who a caller is. All are required.
 type Claims struct {
 	UserID   uuid.UUID // sub

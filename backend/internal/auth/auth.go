@@ -11,9 +11,12 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/uuid"
 
+	"gatehouse/backend/internal/account"
 	"gatehouse/backend/internal/password"
+	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
+	"gatehouse/backend/internal/trail"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
@@ -69,19 +72,27 @@ const (
 
 // Signup makes a member of a tenant with open sign-up. An unknown tenant gets
 // the same answer as a closed one.
-func (s *Service) Signup(ctx context.Context, u NewUser) (tenantdb.User, error) {
-	if err := u.check(); err != nil {
-		return tenantdb.User{}, err
-	}
+func (s *Service) Signup(ctx context.Context, u account.New, by trail.Origin) (tenantdb.User, error) {
 	tenant, err := s.Directory.Find(ctx, u.Tenant)
-	if problem.Is(err, problem.NotFound) || err == nil && !tenant.OpenSignup {
+	if problem.Is(err, problem.NotFound) || err == nil && tenant.Signup != "open" {
 		return tenantdb.User{}, problem.New(problem.SignupClosed)
 	}
 	if err != nil {
 		return tenantdb.User{}, err
 	}
 	u.Role = token.Member
-	return create(ctx, s.Directory.DB(tenant.ID), s.Hasher, u)
+	hash, err := s.Hasher.Hash(ctx, u.Password)
+	if err != nil {
+		return tenantdb.User{}, err
+	}
+	var user tenantdb.User
+	err = s.Directory.InTx(ctx, pg.Scope{Tenant: tenant.ID, Write: true}, func(tx tenantdb.DBTX) error {
+		if user, err = account.Insert(ctx, tx, u, hash); err != nil {
+			return err
+		}
+		return trail.Record(ctx, tx, tenant.ID, by, trail.Entry{Action: trail.UserSignup, Target: user.ID.String()})
+	})
+	return user, err
 }
 
 // Login checks a password and opens a session. Every failure is one answer,

@@ -3,8 +3,8 @@ package auth
 import (
 	"github.com/google/uuid"
 
+	"gatehouse/backend/internal/account"
 	"gatehouse/backend/internal/field"
-	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/web"
 )
 
@@ -42,22 +42,6 @@ type RefreshRequest struct {
 	RefreshToken string `json:"refresh_token"`
 }
 
-// User is a user as clients see it.
-type User struct {
-	ID        uuid.UUID `json:"id"`
-	Username  string    `json:"username"`
-	Email     string    `json:"email"`
-	TenantID  string    `json:"tenant_id"`
-	Role      string    `json:"role"`
-	Active    bool      `json:"active"`
-	CreatedAt web.Time  `json:"created_at"`
-	UpdatedAt web.Time  `json:"updated_at"`
-}
-
-func viewUser(u tenantdb.User) User {
-	return User{u.ID, u.Username, u.Email, u.TenantID, u.Role, u.Active, web.Time{Time: u.CreatedAt}, web.Time{Time: u.UpdatedAt}}
-}
-
 // Me is the signed-in user and its session.
 type Me struct {
 	ID           uuid.UUID `json:"id"`
@@ -74,13 +58,18 @@ func (s *Service) HandleSignup(r *web.Request) error {
 	if err := r.Decode(&in); err != nil {
 		return err
 	}
-	user, err := s.Signup(r.Context(), NewUser{
-		Tenant: in.TenantID, Username: in.Username, Email: in.Email, Password: in.Password,
-	})
+	u := account.New{Tenant: in.TenantID, Username: in.Username, Email: in.Email, Password: in.Password}
+	var c field.Checker
+	u.Check(&c)
+	c.TenantID("/tenant_id", u.Tenant)
+	if err := c.Err(); err != nil {
+		return err
+	}
+	user, err := s.Signup(r.Context(), u, r.Origin())
 	if err != nil {
 		return err
 	}
-	return r.Created("Signup successfully", "", viewUser(user))
+	return r.Answer(web.Answer{Status: 201, Message: "Signup successfully", Data: account.View(user)})
 }
 
 // HandleLogin answers POST /auth/login.

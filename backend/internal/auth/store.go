@@ -17,7 +17,7 @@ import (
 // findUser looks a user up by name or, if there is an @, by e-mail address; no
 // user name holds one.
 func (s *Service) findUser(ctx context.Context, tenant, identifier string) (tenantdb.User, error) {
-	db := s.Directory.DB(tenant).As(pg.Scope{Tenant: tenant})
+	db := s.Directory.As(pg.Scope{Tenant: tenant})
 	key := field.Fold(identifier)
 	if strings.Contains(identifier, "@") {
 		return s.queries.GetUserByEmail(ctx, db, tenantdb.GetUserByEmailParams{TenantID: tenant, EmailKey: key})
@@ -26,7 +26,7 @@ func (s *Service) findUser(ctx context.Context, tenant, identifier string) (tena
 }
 
 func (s *Service) setPasswordHash(ctx context.Context, user tenantdb.User, hash string) error {
-	db := s.Directory.DB(user.TenantID).As(pg.Scope{Tenant: user.TenantID, Write: true})
+	db := s.Directory.As(pg.Scope{Tenant: user.TenantID, Write: true})
 	return s.queries.SetPasswordHash(ctx, db, tenantdb.SetPasswordHashParams{
 		PasswordHash: hash, TenantID: user.TenantID, ID: user.ID, OldHash: user.PasswordHash,
 	})
@@ -35,7 +35,7 @@ func (s *Service) setPasswordHash(ctx context.Context, user tenantdb.User, hash 
 // recordFailure keeps the event of a login that is about to be refused.
 func (s *Service) recordFailure(ctx context.Context, tenant string, user *uuid.UUID, outcome string, c Client) error {
 	logins[outcome].Inc()
-	return s.recordLogin(ctx, s.Directory.DB(tenant).As(pg.Scope{Tenant: tenant, Write: true}), tenant, user, outcome, c)
+	return s.recordLogin(ctx, s.Directory.As(pg.Scope{Tenant: tenant, Write: true}), tenant, user, outcome, c)
 }
 
 func (s *Service) recordLogin(ctx context.Context, db tenantdb.DBTX, tenant string, user *uuid.UUID, outcome string, c Client) error {
@@ -57,7 +57,7 @@ func (s *Service) openSession(ctx context.Context, tenant placement.Tenant, user
 	}
 	refresh, hash := newRefreshToken(tenant.ID)
 	now := s.Now()
-	err = s.Directory.DB(tenant.ID).InTx(ctx, pg.Scope{Tenant: tenant.ID, Write: true}, func(tx tenantdb.DBTX) error {
+	err = s.Directory.InTx(ctx, pg.Scope{Tenant: tenant.ID, Write: true}, func(tx tenantdb.DBTX) error {
 		// The lock makes a deactivation wait, so that it finds this session.
 		active, err := s.queries.LockUserActive(ctx, tx, tenantdb.LockUserActiveParams{TenantID: tenant.ID, ID: user.ID})
 		if err != nil || !active {
@@ -97,7 +97,7 @@ func (s *Service) rotate(ctx context.Context, tenant string, hash []byte) (tenan
 	var session tenantdb.LockSessionOfRefreshTokenRow
 	next, nextHash := newRefreshToken(tenant)
 	spent := false
-	err := s.Directory.DB(tenant).InTx(ctx, pg.Scope{Tenant: tenant, Write: true}, func(tx tenantdb.DBTX) error {
+	err := s.Directory.InTx(ctx, pg.Scope{Tenant: tenant, Write: true}, func(tx tenantdb.DBTX) error {
 		var err error
 		session, err = s.queries.LockSessionOfRefreshToken(ctx, tx, tenantdb.LockSessionOfRefreshTokenParams{TenantID: tenant, Hash: hash})
 		if problem.Is(err, problem.NotFound) {
@@ -135,14 +135,14 @@ func (s *Service) rotate(ctx context.Context, tenant string, hash []byte) (tenan
 }
 
 func (s *Service) revoke(ctx context.Context, c token.Claims, reason string) error {
-	_, err := s.queries.RevokeSession(ctx, s.Directory.DB(c.Tenant).As(pg.Caller(c, true)), tenantdb.RevokeSessionParams{
+	_, err := s.queries.RevokeSession(ctx, s.Directory.As(pg.Caller(c, true)), tenantdb.RevokeSessionParams{
 		TenantID: c.Tenant, ID: c.Session, Reason: reason,
 	})
 	return err
 }
 
 func (s *Service) getUser(ctx context.Context, c token.Claims) (tenantdb.User, error) {
-	return s.queries.GetUser(ctx, s.Directory.DB(c.Tenant).As(pg.Caller(c, false)), tenantdb.GetUserParams{
+	return s.queries.GetUser(ctx, s.Directory.As(pg.Caller(c, false)), tenantdb.GetUserParams{
 		TenantID: c.Tenant, ID: c.UserID,
 	})
 }

@@ -37,7 +37,7 @@ func (s *Service) HandleCreate(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	return r.Created("ok", "/api/v1/address-book/"+c.ID.String(), view(c))
+	return r.Answer(web.Answer{Status: 201, Message: "ok", Location: "/api/v1/address-book/" + c.ID.String(), Data: view(c)})
 }
 
 // HandleGet answers GET /address-book/{id}.

@@ -13,7 +13,7 @@ import (
 )
 
 func (s *Service) db(c token.Claims, write bool) tenantdb.DBTX {
-	return s.Directory.DB(c.Tenant).As(pg.Caller(c, write))
+	return s.Directory.As(pg.Caller(c, write))
 }
 
 func (s *Service) create(ctx context.Context, c token.Claims, in Input) (tenantdb.Contact, error) {
@@ -26,6 +26,8 @@ func (s *Service) create(ctx context.Context, c token.Claims, in Input) (tenantd
 		ID:       id,
 		Name:     in.Name,
 		NameSort: field.SortKey(in.Name),
+		NameKey:  field.Fold(in.Name),
+		EmailKey: field.Fold(in.Email),
 		Gender:   in.Gender,
 		Age:      in.Age,
 		Address:  in.Address,
@@ -44,6 +46,8 @@ func (s *Service) update(ctx context.Context, c token.Claims, id uuid.UUID, in I
 		ID:       id,
 		Name:     in.Name,
 		NameSort: field.SortKey(in.Name),
+		NameKey:  field.Fold(in.Name),
+		EmailKey: field.Fold(in.Email),
 		Gender:   in.Gender,
 		Age:      in.Age,
 		Address:  in.Address,

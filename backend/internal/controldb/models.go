@@ -10,6 +10,15 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+type Placement struct {
+	TenantID       string
+	DatabaseKey    []byte
+	SealedOwnerURL []byte
+	SealedURL      []byte
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
 type SchemaVersionRow struct {
 	ID        int32
 	VersionID int64
@@ -29,4 +38,5 @@ type Tenant struct {
 	Version     int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	NameKey     string
 }

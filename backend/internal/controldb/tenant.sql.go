@@ -7,22 +7,29 @@ package controldb
 
 import (
 	"context"
+	"time"
 )
 
 const CreateTenant = `-- name: CreateTenant :execrows
-insert into control.tenants (id, name, signup)
-values ($1, $2, $3)
+insert into control.tenants (id, name, name_key, signup)
+values ($1, $2, $3, $4)
 on conflict do nothing
 `
 
 type CreateTenantParams struct {
-	ID     string
-	Name   string
-	Signup string
+	ID      string
+	Name    string
+	NameKey string
+	Signup  string
 }
 
 func (q *Queries) CreateTenant(ctx context.Context, db DBTX, arg CreateTenantParams) (int64, error) {
-	result, err := db.Exec(ctx, CreateTenant, arg.ID, arg.Name, arg.Signup)
+	result, err := db.Exec(ctx, CreateTenant,
+		arg.ID,
+		arg.Name,
+		arg.NameKey,
+		arg.Signup,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -30,17 +37,33 @@ func (q *Queries) CreateTenant(ctx context.Context, db DBTX, arg CreateTenantPar
 }
 
 const GetTenant = `-- name: GetTenant :one
-select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at
+select id, id_key, name, name_key, placement, status, plan, signup, session_mode, version, created_at, updated_at
 from control.tenants where id = $1
 `
 
-func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (Tenant, error) {
+type GetTenantRow struct {
+	ID          string
+	IDKey       string
+	Name        string
+	NameKey     string
+	Placement   string
+	Status      string
+	Plan        string
+	Signup      string
+	SessionMode string
+	Version     int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (GetTenantRow, error) {
 	row := db.QueryRow(ctx, GetTenant, id)
-	var i Tenant
+	var i GetTenantRow
 	err := row.Scan(
 		&i.ID,
 		&i.IDKey,
 		&i.Name,
+		&i.NameKey,
 		&i.Placement,
 		&i.Status,
 		&i.Plan,

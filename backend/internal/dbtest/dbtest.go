@@ -76,9 +76,9 @@ func start(t testing.TB) *stack.Postgres {
 type Database struct {
 	// DB is reached as the service role, under row-level security.
 	*pg.DB
-	// URL, OwnerURL and AdminURL are for the service role, the owner and the
-	// superuser.
-	URL, OwnerURL, AdminURL config.Secret
+	// URL, MaintURL, OwnerURL and AdminURL are for the service role, the one for
+	// housekeeping, the owner and the superuser.
+	URL, MaintURL, OwnerURL, AdminURL config.Secret
 }
 
 // New clones the template for a test.
@@ -92,6 +92,7 @@ func New(t testing.TB) *Database {
 	})
 	d := &Database{
 		URL:      config.Secret(postgres.URL(pg.AppRole, server.password, name)),
+		MaintURL: config.Secret(postgres.URL(pg.MaintRole, server.password, name)),
 		OwnerURL: config.Secret(postgres.URL(pg.OwnerRole, server.password, name)),
 		AdminURL: config.Secret(strings.Replace(postgres.AdminURL(), "/postgres?", "/"+name+"?", 1)),
 	}
@@ -115,13 +116,26 @@ func (d *Database) AddTenant(t testing.TB, id, signup string) {
 	t.Helper()
 	owner := Open(t, d.OwnerURL)
 	var control controldb.Queries
-	if _, err := control.CreateTenant(t.Context(), owner.Control(), controldb.CreateTenantParams{ID: id, Name: id, Signup: signup}); err != nil {
+	if _, err := control.CreateTenant(t.Context(), owner.Control(), controldb.CreateTenantParams{ID: id, Name: id, NameKey: id, Signup: signup}); err != nil {
 		t.Fatal(err)
 	}
 	var tenant tenantdb.Queries
 	if err := tenant.AdmitTenant(t.Context(), owner.Control(), id); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// NewDedicated makes an empty database for a tenant of its own and returns the
+// URL of the role that owns it, which may create roles and nothing more.
+func NewDedicated(t testing.TB) config.Secret {
+	t.Helper()
+	postgres := start(t)
+	admin := config.Secret(postgres.AdminURL())
+	name := "dedicated_" + strings.ToLower(rand.Text())
+	Exec(t, admin, fmt.Sprintf("create role %s login createrole password '%s'", name, server.password))
+	Exec(t, admin, fmt.Sprintf("create database %s owner %s", name, name))
+	t.Cleanup(func() { Exec(t, admin, fmt.Sprintf("drop database %s with (force)", name)) })
+	return config.Secret(postgres.URL(name, server.password, name))
 }
 
 // Exec runs a statement on a connection of its own, for what only a superuser

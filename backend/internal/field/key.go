@@ -37,3 +37,9 @@ func SortKey(s string) string {
 
 // MaxSortKey is greater than every SortKey.
 const MaxSortKey = string(unicode.MaxRune)
+
+var likeEscapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// Contains returns the LIKE pattern of folded text that holds s; %, _ and \ in
+// it are literal.
+func Contains(s string) string { return "%" + likeEscapes.Replace(Fold(s)) + "%" }

@@ -19,6 +19,7 @@ const (
 	stateNotResident = "GH001"
 	stateMoving      = "GH002"
 	stateSessionDead = "GH003"
+	stateSuspended   = "GH004"
 )
 
 // SQLSTATEs of PostgreSQL (appendix A of its manual).
@@ -77,7 +78,7 @@ func translate(err error) error {
 
 func codeOf(state string) problem.Code {
 	switch state {
-	case stateNotResident, stateSessionDead:
+	case stateNotResident, stateSessionDead, stateSuspended:
 		return problem.Unauthenticated
 	case stateMoving:
 		return problem.TenantMoving
@@ -110,4 +111,11 @@ func unreachable(err error) bool {
 	return errors.As(err, &network) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
+}
+
+// NotResident reports that the tenant does not live in the database that was
+// asked; where it lives has to be looked up again.
+func NotResident(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == stateNotResident
 }

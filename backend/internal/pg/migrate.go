@@ -25,11 +25,14 @@ type plane struct {
 	version func(context.Context, *DB) (int64, error)
 }
 
+// tenantPlane is the plane that dedicated databases have, too.
+const tenantPlane = "tenant"
+
 var planes = []plane{
 	{"control", "control", gatehousesql.Control(), func(ctx context.Context, db *DB) (int64, error) {
 		return db.control.SchemaVersion(ctx, db.Control())
 	}},
-	{"tenant", "app", gatehousesql.Tenant(), func(ctx context.Context, db *DB) (int64, error) {
+	{tenantPlane, "app", gatehousesql.Tenant(), func(ctx context.Context, db *DB) (int64, error) {
 		return db.queries.SchemaVersion(ctx, db.Control())
 	}},
 }

@@ -32,6 +32,17 @@ type Config struct {
 	Pooler   string        `env:"DATABASE_POOLER" envDefault:"session" doc:"What stands between: session for a direct connection, transaction for PgBouncer in transaction mode (no prepared statements)" kind:"session or transaction"`
 }
 
+// MaintConfig is how the main database is reached for what concerns more than
+// one tenant.
+type MaintConfig struct {
+	URL config.Secret `env:"MAINT_DATABASE_URL" doc:"PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
+}
+
+// Validate implements [config.Checked].
+func (c *MaintConfig) Validate(m *config.Mistakes) {
+	CheckURL(m, "MAINT_DATABASE_URL", c.URL, MaintRole)
+}
+
 // Validate implements [config.Checked].
 func (c *Config) Validate(m *config.Mistakes) {
 	CheckURL(m, "DATABASE_URL", c.URL, AppRole)
@@ -86,6 +97,9 @@ type DB struct {
 	control  *controldb.Queries
 }
 
+// connectTimeout bounds how long a new connection may take.
+const connectTimeout = 2 * time.Second
+
 // Open returns a pool that connects on demand; it does not wait for the
 // server. Close it when done.
 func Open(c Config) (*DB, error) {
@@ -97,7 +111,7 @@ func Open(c Config) (*DB, error) {
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.MaxConnLifetime = time.Hour
 	pc.MaxConnLifetimeJitter = 10 * time.Minute
-	pc.ConnConfig.ConnectTimeout = 2 * time.Second
+	pc.ConnConfig.ConnectTimeout = connectTimeout
 	pc.ConnConfig.RuntimeParams["application_name"] = "gatehouse-backend"
 	if c.Pooler == "transaction" {
 		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -122,6 +136,9 @@ func (db *DB) RegisterMetrics(placement string) {
 	gauge("connections_max", func(s *pgxpool.Stat) float64 { return float64(s.MaxConns()) })
 	gauge("wait_seconds_total", func(s *pgxpool.Stat) float64 { return s.AcquireDuration().Seconds() })
 }
+
+// Busy reports whether any of the pool's connections is in use.
+func (db *DB) Busy() bool { return db.pool.Stat().AcquiredConns() > 0 }
 
 // Close closes the pool, waiting for connections in use.
 func (db *DB) Close() { db.pool.Close() }

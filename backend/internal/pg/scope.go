@@ -137,6 +137,12 @@ func (r *scopedRows) Close() {
 // Err implements pgx.Rows.
 func (r *scopedRows) Err() error { return translate(errors.Join(r.Rows.Err(), r.err)) }
 
+// FirstRow returns the first of rows, as QueryRow would.
+func FirstRow(rows pgx.Rows) pgx.Row { return &scopedRow{rows: rows} }
+
+// FailedRow returns a row whose query failed.
+func FailedRow(err error) pgx.Row { return &scopedRow{err: err} }
+
 type scopedRow struct {
 	rows pgx.Rows
 	err  error

@@ -63,6 +63,23 @@ func (db *DB) inTx(ctx context.Context, s Scope, fn func(tx tenantdb.DBTX) error
 	return tx.Commit(end)
 }
 
+// Nested runs fn in a part of a transaction that [DB.InTx] handed out. When fn
+// fails its changes are undone, and the transaction can go on.
+func Nested(tx tenantdb.DBTX, fn func(tx tenantdb.DBTX) error) error {
+	outer := tx.(*inTx)
+	inner, err := outer.tx.Begin(outer.run)
+	if err != nil {
+		return translate(err)
+	}
+	if err := fn(&inTx{tx: inner, run: outer.run}); err != nil {
+		if undo := inner.Rollback(outer.run); undo != nil {
+			return translate(undo)
+		}
+		return err
+	}
+	return translate(inner.Commit(outer.run))
+}
+
 // inTx is the connection that InTx hands out: it runs statements with the
 // transaction's own bounds and translates their errors.
 type inTx struct {

@@ -1,33 +1,84 @@
 // Package placement knows which tenants there are and in which database each
-// one lives. What it says only routes: app.enter asks the database itself.
+// one lives, shared or dedicated, and keeps the pools of dedicated ones. What
+// it says only routes: app.enter asks the database itself.
 package placement
 
 import (
 	"context"
+	"log/slog"
+	"sync"
+	"time"
 
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/pg"
+	"gatehouse/internal/config"
 	"gatehouse/internal/problem"
 )
+
+// Config is how dedicated databases are reached.
+type Config struct {
+	Key       config.Secret `env:"TENANT_DB_KEY" doc:"Key that seals the connection strings of dedicated databases; without it they are lost"`
+	Pools     int           `env:"TENANT_POOLS" envDefault:"50" doc:"Most dedicated databases that this process is connected to at once"`
+	PoolConns int           `env:"TENANT_POOL_MAX_CONNS" envDefault:"4" doc:"Most connections to each dedicated database"`
+}
+
+// Validate implements [config.Checked].
+func (c *Config) Validate(m *config.Mistakes) {
+	m.Strong("TENANT_DB_KEY", c.Key)
+	m.Range("TENANT_POOLS", c.Pools, 1, 10_000)
+	m.Range("TENANT_POOL_MAX_CONNS", c.PoolConns, 1, 1000)
+}
 
 // Tenant is what the control plane holds of a tenant that can be used.
 type Tenant struct {
 	ID string
-	// OpenSignup lets anyone become a member.
-	OpenSignup bool
+	// Signup is closed, invite or open.
+	Signup string
 	// SingleSession ends a user's older sessions at each login.
 	SingleSession bool
 }
 
+const (
+	// routeLifetime is how long a route is used before it is looked up again.
+	// A stale one is harmless: the database refuses a tenant that left it.
+	routeLifetime = 30 * time.Second
+	// maxRoutes bounds the routes that are kept.
+	maxRoutes = 10_000
+)
+
 // Directory finds tenants and their databases.
 type Directory struct {
 	shared  *pg.DB
+	config  Config
+	pool    pg.Config // of a dedicated database, without its URL
+	sealer  *Sealer
+	log     *slog.Logger
+	now     func() time.Time
 	queries *controldb.Queries
+
+	mu     sync.Mutex
+	routes map[string]route
+	pools  map[string]*pool
 }
 
-// New returns a directory whose tenants all live in the shared database.
-func New(shared *pg.DB) *Directory {
-	return &Directory{shared: shared, queries: controldb.New()}
+// route says where a tenant's data is. Sealed is nil for the shared database.
+type route struct {
+	sealed  string
+	expires time.Time
+}
+
+// New returns a directory. Pool is the configuration of the main pool, of
+// which those of dedicated databases take the wait and the pooler.
+func New(c Config, shared *pg.DB, main pg.Config, log *slog.Logger, now func() time.Time) (*Directory, error) {
+	sealer, err := newSealer(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	main.MaxConns = c.PoolConns
+	return &Directory{
+		shared: shared, config: c, pool: main, sealer: sealer, log: log, now: now, queries: controldb.New(),
+		routes: map[string]route{}, pools: map[string]*pool{},
+	}, nil
 }
 
 // Find returns an active tenant. Suspended and deleted ones are not found,
@@ -44,12 +95,51 @@ func (d *Directory) Find(ctx context.Context, id string) (Tenant, error) {
 	default:
 		return Tenant{}, problem.New(problem.NotFound)
 	}
-	return Tenant{
-		ID:            row.ID,
-		OpenSignup:    row.Signup == "open",
-		SingleSession: row.SessionMode == "single",
-	}, nil
+	return Tenant{ID: row.ID, Signup: row.Signup, SingleSession: row.SessionMode == "single"}, nil
 }
 
-// DB returns the database that a tenant's data is in.
-func (d *Directory) DB(string) *pg.DB { return d.shared }
+// Forget drops what is known of a tenant's placement after a change of it.
+func (d *Directory) Forget(tenant string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.routes, tenant)
+}
+
+// Close closes the pools of dedicated databases.
+func (d *Directory) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, p := range d.pools {
+		delete(d.pools, key)
+		p.db.Close()
+	}
+}
+
+// find returns the route of a tenant. A tenant that is not known is looked for
+// in the shared database, which then refuses it.
+func (d *Directory) find(ctx context.Context, tenant string) (route, error) {
+	d.mu.Lock()
+	known, ok := d.routes[tenant]
+	d.mu.Unlock()
+	if ok && d.now().Before(known.expires) {
+		return known, nil
+	}
+	row, err := d.queries.GetRoute(ctx, d.shared.Control(), tenant)
+	fresh := route{expires: d.now().Add(routeLifetime)}
+	switch {
+	case problem.Is(err, problem.NotFound):
+		return fresh, nil // not kept: any text can be asked for
+	case err != nil && ok:
+		return known, nil
+	case err != nil:
+		return route{}, err
+	}
+	fresh.sealed = string(row.SealedURL)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.routes) >= maxRoutes {
+		clear(d.routes)
+	}
+	d.routes[tenant] = fresh
+	return fresh, nil
+}

@@ -13,10 +13,10 @@ import (
 )
 
 const CreateContact = `-- name: CreateContact :one
-insert into tenant.contacts (tenant_id, id, name, name_sort, gender, age, address, phone, email)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into tenant.contacts (tenant_id, id, name, name_sort, name_key, gender, age, address, phone, email, email_key)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 returning tenant_id, id, name, name_sort, gender, age, address,
-          phone, email, version, created_at, updated_at
+          phone, email, version, created_at, updated_at, name_key, email_key
 `
 
 type CreateContactParams struct {
@@ -24,11 +24,13 @@ type CreateContactParams struct {
 	ID       uuid.UUID
 	Name     string
 	NameSort string
+	NameKey  string
 	Gender   bool
 	Age      int32
 	Address  string
 	Phone    string
 	Email    string
+	EmailKey string
 }
 
 func (q *Queries) CreateContact(ctx context.Context, db DBTX, arg CreateContactParams) (Contact, error) {
@@ -37,11 +39,13 @@ func (q *Queries) CreateContact(ctx context.Context, db DBTX, arg CreateContactP
 		arg.ID,
 		arg.Name,
 		arg.NameSort,
+		arg.NameKey,
 		arg.Gender,
 		arg.Age,
 		arg.Address,
 		arg.Phone,
 		arg.Email,
+		arg.EmailKey,
 	)
 	var i Contact
 	err := row.Scan(
@@ -57,6 +61,8 @@ func (q *Queries) CreateContact(ctx context.Context, db DBTX, arg CreateContactP
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.NameKey,
+		&i.EmailKey,
 	)
 	return i, err
 }
@@ -80,7 +86,7 @@ func (q *Queries) DeleteContact(ctx context.Context, db DBTX, arg DeleteContactP
 
 const GetContact = `-- name: GetContact :one
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts where tenant_id = $1 and id = $2
 `
 
@@ -105,13 +111,15 @@ func (q *Queries) GetContact(ctx context.Context, db DBTX, arg GetContactParams)
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.NameKey,
+		&i.EmailKey,
 	)
 	return i, err
 }
 
 const ListContactsByAge = `-- name: ListContactsByAge :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = $1
   and (age, id) > ($2::integer, $3::uuid)
@@ -165,6 +173,8 @@ func (q *Queries) ListContactsByAge(ctx context.Context, db DBTX, arg ListContac
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NameKey,
+			&i.EmailKey,
 		); err != nil {
 			return nil, err
 		}
@@ -178,7 +188,7 @@ func (q *Queries) ListContactsByAge(ctx context.Context, db DBTX, arg ListContac
 
 const ListContactsByAgeDesc = `-- name: ListContactsByAgeDesc :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = $1
   and (age, id) < ($2::integer, $3::uuid)
@@ -232,6 +242,8 @@ func (q *Queries) ListContactsByAgeDesc(ctx context.Context, db DBTX, arg ListCo
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NameKey,
+			&i.EmailKey,
 		); err != nil {
 			return nil, err
 		}
@@ -245,7 +257,7 @@ func (q *Queries) ListContactsByAgeDesc(ctx context.Context, db DBTX, arg ListCo
 
 const ListContactsByCreated = `-- name: ListContactsByCreated :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = $1
   and (created_at, id) > ($2::timestamptz, $3::uuid)
@@ -301,6 +313,8 @@ func (q *Queries) ListContactsByCreated(ctx context.Context, db DBTX, arg ListCo
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NameKey,
+			&i.EmailKey,
 		); err != nil {
 			return nil, err
 		}
@@ -314,7 +328,7 @@ func (q *Queries) ListContactsByCreated(ctx context.Context, db DBTX, arg ListCo
 
 const ListContactsByCreatedDesc = `-- name: ListContactsByCreatedDesc :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = $1
   and (created_at, id) < ($2::timestamptz, $3::uuid)
@@ -368,6 +382,8 @@ func (q *Queries) ListContactsByCreatedDesc(ctx context.Context, db DBTX, arg Li
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NameKey,
+			&i.EmailKey,
 		); err != nil {
 			return nil, err
 		}
@@ -381,7 +397,7 @@ func (q *Queries) ListContactsByCreatedDesc(ctx context.Context, db DBTX, arg Li
 
 const ListContactsByName = `-- name: ListContactsByName :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = $1
   and (name_sort, id) > ($2::text, $3::uuid)
@@ -435,6 +451,8 @@ func (q *Queries) ListContactsByName(ctx context.Context, db DBTX, arg ListConta
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NameKey,
+			&i.EmailKey,
 		); err != nil {
 			return nil, err
 		}
@@ -448,7 +466,7 @@ func (q *Queries) ListContactsByName(ctx context.Context, db DBTX, arg ListConta
 
 const ListContactsByNameDesc = `-- name: ListContactsByNameDesc :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = $1
   and (name_sort, id) < ($2::text, $3::uuid)
@@ -502,6 +520,8 @@ func (q *Queries) ListContactsByNameDesc(ctx context.Context, db DBTX, arg ListC
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NameKey,
+			&i.EmailKey,
 		); err != nil {
 			return nil, err
 		}
@@ -515,16 +535,18 @@ func (q *Queries) ListContactsByNameDesc(ctx context.Context, db DBTX, arg ListC
 
 const UpdateContact = `-- name: UpdateContact :one
 update tenant.contacts
-set name = $1, name_sort = $2, gender = $3, age = $4, address = $5,
-    phone = $6, email = $7, version = version + 1, updated_at = now()
-where tenant_id = $8 and id = $9
+set name = $1, name_sort = $2, name_key = $3, email_key = $4, gender = $5, age = $6, address = $7,
+    phone = $8, email = $9, version = version + 1, updated_at = now()
+where tenant_id = $10 and id = $11
 returning tenant_id, id, name, name_sort, gender, age, address,
-          phone, email, version, created_at, updated_at
+          phone, email, version, created_at, updated_at, name_key, email_key
 `
 
 type UpdateContactParams struct {
 	Name     string
 	NameSort string
+	NameKey  string
+	EmailKey string
 	Gender   bool
 	Age      int32
 	Address  string
@@ -538,6 +560,8 @@ func (q *Queries) UpdateContact(ctx context.Context, db DBTX, arg UpdateContactP
 	row := db.QueryRow(ctx, UpdateContact,
 		arg.Name,
 		arg.NameSort,
+		arg.NameKey,
+		arg.EmailKey,
 		arg.Gender,
 		arg.Age,
 		arg.Address,
@@ -560,6 +584,8 @@ func (q *Queries) UpdateContact(ctx context.Context, db DBTX, arg UpdateContactP
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.NameKey,
+		&i.EmailKey,
 	)
 	return i, err
 }

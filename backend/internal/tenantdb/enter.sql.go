@@ -20,6 +20,17 @@ func (q *Queries) AdmitTenant(ctx context.Context, db DBTX, tenantID string) err
 	return err
 }
 
+const DatabaseID = `-- name: DatabaseID :one
+select id from app.database
+`
+
+func (q *Queries) DatabaseID(ctx context.Context, db DBTX) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, DatabaseID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const Enter = `-- name: Enter :exec
 select app.enter($1, $2),
        set_config('statement_timeout', $3::text, true)
@@ -60,5 +71,56 @@ func (q *Queries) EnterSession(ctx context.Context, db DBTX, arg EnterSessionPar
 		arg.UserID,
 		arg.TimeoutMs,
 	)
+	return err
+}
+
+const ExpelTenant = `-- name: ExpelTenant :exec
+delete from app.residents where tenant_id = $1
+`
+
+func (q *Queries) ExpelTenant(ctx context.Context, db DBTX, tenantID string) error {
+	_, err := db.Exec(ctx, ExpelTenant, tenantID)
+	return err
+}
+
+const ListResidents = `-- name: ListResidents :many
+select tenant_id from app.residents order by tenant_id
+`
+
+func (q *Queries) ListResidents(ctx context.Context, db DBTX) ([]string, error) {
+	rows, err := db.Query(ctx, ListResidents)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var tenant_id string
+		if err := rows.Scan(&tenant_id); err != nil {
+			return nil, err
+		}
+		items = append(items, tenant_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ResumeResident = `-- name: ResumeResident :exec
+update app.residents set suspended_at = null where tenant_id = $1
+`
+
+func (q *Queries) ResumeResident(ctx context.Context, db DBTX, tenantID string) error {
+	_, err := db.Exec(ctx, ResumeResident, tenantID)
+	return err
+}
+
+const SuspendResident = `-- name: SuspendResident :exec
+update app.residents set suspended_at = coalesce(suspended_at, now()) where tenant_id = $1
+`
+
+func (q *Queries) SuspendResident(ctx context.Context, db DBTX, tenantID string) error {
+	_, err := db.Exec(ctx, SuspendResident, tenantID)
 	return err
 }

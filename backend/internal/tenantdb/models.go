@@ -11,6 +11,19 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+type AuditEntry struct {
+	TenantID  string
+	ID        uuid.UUID
+	Action    string
+	ActorID   *uuid.UUID
+	Actor     *string
+	Target    *string
+	IP        string
+	RequestID string
+	Details   []byte
+	CreatedAt time.Time
+}
+
 type Contact struct {
 	TenantID  string
 	ID        uuid.UUID
@@ -24,6 +37,41 @@ type Contact struct {
 	Version   int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	NameKey   string
+	EmailKey  string
+}
+
+type Database struct {
+	ID     uuid.UUID
+	Single bool
+}
+
+type IdempotencyKey struct {
+	TenantID    string
+	UserID      uuid.UUID
+	Route       string
+	Key         string
+	RequestHash []byte
+	Status      int32
+	Location    string
+	ETag        string
+	Body        []byte
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+}
+
+type Invitation struct {
+	TenantID  string
+	ID        uuid.UUID
+	Hash      []byte
+	Role      string
+	Email     *string
+	EmailKey  *string
+	CreatedBy *uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	UsedAt    *time.Time
+	UsedBy    *uuid.UUID
 }
 
 type LoginEvent struct {
@@ -36,18 +84,29 @@ type LoginEvent struct {
 	CreatedAt time.Time
 }
 
+type LoginFailure struct {
+	TenantID string
+	Key      []byte
+	Failures int32
+	Since    time.Time
+}
+
 type RefreshToken struct {
-	TenantID  string
-	Hash      []byte
-	SessionID uuid.UUID
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	SpentAt   *time.Time
+	TenantID       string
+	Hash           []byte
+	SessionID      uuid.UUID
+	CreatedAt      time.Time
+	ExpiresAt      time.Time
+	SpentAt        *time.Time
+	SpentIP        *string
+	SpentUserAgent *string
+	Successor      []byte
 }
 
 type Resident struct {
-	TenantID string
-	FencedAt *time.Time
+	TenantID    string
+	FencedAt    *time.Time
+	SuspendedAt *time.Time
 }
 
 type SchemaVersionRow struct {
@@ -58,16 +117,18 @@ type SchemaVersionRow struct {
 }
 
 type Session struct {
-	TenantID      string
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	IP            string
-	UserAgent     string
-	CreatedAt     time.Time
-	LastRefreshAt time.Time
-	ExpiresAt     time.Time
-	RevokedAt     *time.Time
-	RevokedReason *string
+	TenantID       string
+	ID             uuid.UUID
+	UserID         uuid.UUID
+	IP             string
+	UserAgent      string
+	CreatedAt      time.Time
+	LastRefreshAt  time.Time
+	ExpiresAt      time.Time
+	RevokedAt      *time.Time
+	RevokedReason  *string
+	Refreshes      int32
+	RefreshesSince time.Time
 }
 
 type User struct {

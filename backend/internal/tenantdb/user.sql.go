@@ -12,8 +12,8 @@ import (
 )
 
 const CreateUser = `-- name: CreateUser :one
-insert into tenant.users (tenant_id, id, username, username_key, email, email_key, password_hash, role)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into tenant.users (tenant_id, id, username, username_key, email, email_key, password_hash, role, active)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 returning tenant_id, id, username, username_key, email, email_key, password_hash,
           role, active, version, created_at, updated_at
 `
@@ -27,6 +27,7 @@ type CreateUserParams struct {
 	EmailKey     string
 	PasswordHash string
 	Role         string
+	Active       bool
 }
 
 func (q *Queries) CreateUser(ctx context.Context, db DBTX, arg CreateUserParams) (User, error) {
@@ -39,6 +40,7 @@ func (q *Queries) CreateUser(ctx context.Context, db DBTX, arg CreateUserParams)
 		arg.EmailKey,
 		arg.PasswordHash,
 		arg.Role,
+		arg.Active,
 	)
 	var i User
 	err := row.Scan(

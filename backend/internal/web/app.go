@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -42,6 +43,9 @@ type Route struct {
 	Method string
 	Path   string
 	Access Access
+	// Role is the role that is needed; none means any signed-in caller. An
+	// operator administers its own tenant, the platform.
+	Role token.Role
 	// Query says that the operation has query parameters, which it reads
 	// through [Request.List]; the others refuse any.
 	Query  bool
@@ -76,12 +80,29 @@ func (a *App) Handler(routes []Route) fasthttp.RequestHandler {
 	r.MethodNotAllowed = a.fallback(problem.MethodNotAllowed)
 	for _, route := range routes {
 		serve := a.serve(route)
-		r.Handle(route.Method, route.Path, serve)
-		if route.Method == fasthttp.MethodGet {
-			r.Handle(fasthttp.MethodHead, route.Path, serve)
+		for _, path := range paths(route.Path) {
+			r.Handle(route.Method, path, serve)
+			if route.Method == fasthttp.MethodGet {
+				r.Handle(fasthttp.MethodHead, path, serve)
+			}
 		}
 	}
 	return r.Handler
+}
+
+// Versioned and unversioned prefix. Whether the alias is still open, and the
+// headers that tell of its end, are the gateway's business.
+const (
+	prefix      = "/api/v1/"
+	aliasPrefix = "/api/"
+)
+
+// paths returns the paths that an operation answers at.
+func paths(path string) []string {
+	if rest, ok := strings.CutPrefix(path, prefix); ok {
+		return []string{path, aliasPrefix + rest}
+	}
+	return []string{path}
 }
 
 func (a *App) fallback(code problem.Code) fasthttp.RequestHandler {
@@ -99,6 +120,9 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 			r.writeError(a.Log, err)
 		}
 		ctx.Response.Header.Set(requestid.Header, r.ID)
+		if r.replayed {
+			ctx.Response.Header.Set("Idempotency-Replayed", "true")
+		}
 
 		took := time.Since(ctx.Time())
 		counted.Observe(ctx.Response.StatusCode(), took)
@@ -158,6 +182,9 @@ func (a *App) run(r *Request, route Route) (err error) {
 			return problem.Wrap(problem.Unauthenticated, err)
 		}
 		r.Caller = claims
+		if !claims.Role.Satisfies(route.Role) {
+			return problem.New(problem.Forbidden)
+		}
 	}
 	if !route.Query {
 		if err := r.noQuery(); err != nil {

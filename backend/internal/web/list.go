@@ -6,7 +6,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
 
 	"gatehouse/internal/problem"
 )
@@ -25,6 +30,10 @@ type List struct {
 	// Sort is the field to sort by; Desc reverses the order.
 	Sort string
 	Desc bool
+	// Count says that the client wants the number of all rows that match, which
+	// the handler then puts into Total.
+	Count bool
+	Total *int64
 
 	r        *Request
 	params   map[string]string
@@ -33,7 +42,7 @@ type List struct {
 }
 
 // List reads limit, cursor and sort. Sorts are the allowed sort fields, the
-// default first.
+// default first; a default with a leading - is a descending order.
 func (r *Request) List(sorts ...string) *List {
 	l := &List{r: r, Limit: defaultLimit, params: map[string]string{}}
 	for key, value := range r.ctx.QueryArgs().All() {
@@ -58,8 +67,9 @@ func (r *Request) List(sorts ...string) *List {
 		sort = sorts[0]
 	}
 	l.Sort, l.Desc = strings.TrimPrefix(sort, "-"), strings.HasPrefix(sort, "-")
-	if !slices.Contains(sorts, l.Sort) {
-		l.add("sort", "invalid_value", "must be one of "+strings.Join(sorts, ", ")+", with - before it for descending order")
+	fields := append([]string{strings.TrimPrefix(sorts[0], "-")}, sorts[1:]...)
+	if !slices.Contains(fields, l.Sort) {
+		l.add("sort", "invalid_value", "must be one of "+strings.Join(fields, ", ")+", with - before it for descending order")
 	}
 	return l
 }
@@ -105,6 +115,74 @@ func (l *List) Choice(name string, words ...string) string {
 	return text
 }
 
+// Bool reads true or false; nil when it is not given.
+func (l *List) Bool(name string) *bool {
+	text := l.Choice(name, "true", "false")
+	if text == "" {
+		return nil
+	}
+	v := text == "true"
+	return &v
+}
+
+// Text reads one line of text of low to high code points, in NFC and without
+// outer white space; "" when it is not given.
+func (l *List) Text(name string, low, high int) string {
+	text, ok := l.take(name)
+	if !ok {
+		return ""
+	}
+	text = strings.TrimSpace(norm.NFC.String(text))
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		l.add(name, "control_character", "must not hold control characters")
+		return ""
+	}
+	if n := utf8.RuneCountInString(text); n < low || n > high {
+		l.add(name, "out_of_range", fmt.Sprintf("must have %d to %d characters", low, high))
+		return ""
+	}
+	l.filters = append(l.filters, name+"="+text)
+	return text
+}
+
+// Time reads a moment in RFC 3339, whose year has four digits; nil when it is
+// not given.
+func (l *List) Time(name string) *time.Time {
+	text, ok := l.take(name)
+	if !ok {
+		return nil
+	}
+	v, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || v.UTC().Year() < 1 || v.UTC().Year() > 9999 {
+		l.add(name, "invalid_format", "must be a moment such as 2026-11-22T09:30:00Z (RFC 3339)")
+		return nil
+	}
+	l.filters = append(l.filters, name+"="+v.UTC().Format(time.RFC3339Nano))
+	return &v
+}
+
+// UUID reads a UUID in its usual form; nil when it is not given.
+func (l *List) UUID(name string) *uuid.UUID {
+	text, ok := l.take(name)
+	if !ok {
+		return nil
+	}
+	v, err := uuid.Parse(text)
+	if err != nil || len(text) != 36 {
+		l.add(name, "invalid_format", "must be a UUID")
+		return nil
+	}
+	l.filters = append(l.filters, name+"="+v.String())
+	return &v
+}
+
+// CountExact reads count=exact into Count. Lists that can count call it.
+func (l *List) CountExact() {
+	filters := l.filters
+	l.Count = l.Choice("count", "exact") != ""
+	l.filters = filters // it may change from page to page
+}
+
 // Start reads the cursor into position, which keeps its value on the first
 // page. It must be called after all filters and reports every finding.
 func (l *List) Start(position any) error {
@@ -141,13 +219,14 @@ type listMetadata struct {
 	Count      int     `json:"count"`
 	HasMore    bool    `json:"has_more"`
 	NextCursor *string `json:"next_cursor"`
+	Total      *int64  `json:"total,omitempty"`
 }
 
 // Page answers with a page of rows, of which there may be one more than the
 // limit: that one only tells that more follow. Position gives the cursor's
 // position after a row, view its form in the answer.
 func Page[Row, View any](l *List, rows []Row, view func(Row) View, position func(Row) any) error {
-	meta := listMetadata{Limit: l.Limit}
+	meta := listMetadata{Limit: l.Limit, Total: l.Total}
 	if len(rows) > int(l.Limit) {
 		rows = rows[:l.Limit]
 		cursor, err := l.r.cursors.seal(l.scope(), position(rows[len(rows)-1]))

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
+	"gatehouse/backend/internal/trail"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
@@ -23,10 +24,11 @@ type Request struct {
 	// ClientIP is the client's address as the gateway saw it.
 	ClientIP string
 
-	ctx     *fasthttp.RequestCtx
-	context context.Context
-	cursors *Cursors
-	route   string
+	ctx      *fasthttp.RequestCtx
+	context  context.Context
+	cursors  *Cursors
+	route    string
+	replayed bool
 }
 
 // Context ends at the request's deadline.
@@ -36,10 +38,21 @@ func (r *Request) Context() context.Context { return r.context }
 // control characters and invalid UTF-8 replaced.
 func (r *Request) UserAgent() string { return clean(string(r.ctx.UserAgent()), 255) }
 
+// Origin returns who asks and from where.
+func (r *Request) Origin() trail.Origin {
+	return trail.Origin{Claims: r.Caller, RequestID: r.ID, IP: r.ClientIP, UserAgent: r.UserAgent()}
+}
+
+// Path returns a path parameter as it was sent.
+func (r *Request) Path(name string) string {
+	text, _ := r.ctx.UserValue(name).(string)
+	return text
+}
+
 // PathUUID returns a path parameter. What is not a UUID in its usual form
 // names nothing, so it is not found.
 func (r *Request) PathUUID(name string) (uuid.UUID, error) {
-	text, _ := r.ctx.UserValue(name).(string)
+	text := r.Path(name)
 	id, err := uuid.Parse(text)
 	if err != nil || len(text) != 36 {
 		return uuid.Nil, problem.New(problem.NotFound)
@@ -59,15 +72,7 @@ type Nothing struct{}
 
 // OK answers 200 with data.
 func (r *Request) OK(message string, data any) error {
-	return r.JSON(fasthttp.StatusOK, envelope{Message: message, Data: data})
-}
-
-// Created answers 201 with the new object and where it is found.
-func (r *Request) Created(message, location string, data any) error {
-	if location != "" {
-		r.ctx.Response.Header.Set("Location", location)
-	}
-	return r.JSON(fasthttp.StatusCreated, envelope{Message: message, Data: data})
+	return r.Answer(Answer{Message: message, Data: data})
 }
 
 // JSON answers with a body that needs no envelope. A 503 asks to come back in a

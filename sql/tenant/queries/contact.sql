@@ -1,21 +1,21 @@
 -- name: CreateContact :one
-insert into tenant.contacts (tenant_id, id, name, name_sort, gender, age, address, phone, email)
-values (@tenant_id, @id, @name, @name_sort, @gender, @age, @address, @phone, @email)
+insert into tenant.contacts (tenant_id, id, name, name_sort, name_key, gender, age, address, phone, email, email_key)
+values (@tenant_id, @id, @name, @name_sort, @name_key, @gender, @age, @address, @phone, @email, @email_key)
 returning tenant_id, id, name, name_sort, gender, age, address,
-          phone, email, version, created_at, updated_at;
+          phone, email, version, created_at, updated_at, name_key, email_key;
 
 -- name: GetContact :one
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts where tenant_id = @tenant_id and id = @id;
 
 -- name: UpdateContact :one
 update tenant.contacts
-set name = @name, name_sort = @name_sort, gender = @gender, age = @age, address = @address,
+set name = @name, name_sort = @name_sort, name_key = @name_key, email_key = @email_key, gender = @gender, age = @age, address = @address,
     phone = @phone, email = @email, version = version + 1, updated_at = now()
 where tenant_id = @tenant_id and id = @id
 returning tenant_id, id, name, name_sort, gender, age, address,
-          phone, email, version, created_at, updated_at;
+          phone, email, version, created_at, updated_at, name_key, email_key;
 
 -- name: DeleteContact :execrows
 delete from tenant.contacts where tenant_id = @tenant_id and id = @id;
@@ -24,7 +24,7 @@ delete from tenant.contacts where tenant_id = @tenant_id and id = @id;
 -- There is one list query for each sort order and direction, so that each is an
 -- index range that starts at the cursor. A filter that is null does not filter.
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = @tenant_id
   and (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
@@ -37,7 +37,7 @@ limit @row_limit;
 
 -- name: ListContactsByCreatedDesc :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = @tenant_id
   and (created_at, id) < (@after_created_at::timestamptz, @after_id::uuid)
@@ -50,7 +50,7 @@ limit @row_limit;
 
 -- name: ListContactsByName :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = @tenant_id
   and (name_sort, id) > (@after_name_sort::text, @after_id::uuid)
@@ -63,7 +63,7 @@ limit @row_limit;
 
 -- name: ListContactsByNameDesc :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = @tenant_id
   and (name_sort, id) < (@after_name_sort::text, @after_id::uuid)
@@ -76,7 +76,7 @@ limit @row_limit;
 
 -- name: ListContactsByAge :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = @tenant_id
   and (age, id) > (@after_age::integer, @after_id::uuid)
@@ -89,7 +89,7 @@ limit @row_limit;
 
 -- name: ListContactsByAgeDesc :many
 select tenant_id, id, name, name_sort, gender, age, address,
-       phone, email, version, created_at, updated_at
+       phone, email, version, created_at, updated_at, name_key, email_key
 from tenant.contacts
 where tenant_id = @tenant_id
   and (age, id) < (@after_age::integer, @after_id::uuid)

@@ -11,3 +11,18 @@ select app.enter(@tenant_id, @for_write),
 
 -- name: AdmitTenant :exec
 insert into app.residents (tenant_id) values (@tenant_id) on conflict do nothing;
+
+-- name: ExpelTenant :exec
+delete from app.residents where tenant_id = @tenant_id;
+
+-- name: ListResidents :many
+select tenant_id from app.residents order by tenant_id;
+
+-- name: SuspendResident :exec
+update app.residents set suspended_at = coalesce(suspended_at, now()) where tenant_id = @tenant_id;
+
+-- name: ResumeResident :exec
+update app.residents set suspended_at = null where tenant_id = @tenant_id;
+
+-- name: DatabaseID :one
+select id from app.database;

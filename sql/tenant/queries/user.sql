@@ -1,6 +1,6 @@
 -- name: CreateUser :one
-insert into tenant.users (tenant_id, id, username, username_key, email, email_key, password_hash, role)
-values (@tenant_id, @id, @username, @username_key, @email, @email_key, @password_hash, @role)
+insert into tenant.users (tenant_id, id, username, username_key, email, email_key, password_hash, role, active)
+values (@tenant_id, @id, @username, @username_key, @email, @email_key, @password_hash, @role, @active)
 returning tenant_id, id, username, username_key, email, email_key, password_hash,
           role, active, version, created_at, updated_at;
 

@@ -1,0 +1,81 @@
+package placement
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"gatehouse/backend/internal/pg"
+	"gatehouse/backend/internal/tenantdb"
+)
+
+// As returns a connection to the scope's tenant, wherever it lives; each
+// statement runs in a transaction of its own, in one round trip (see
+// [pg.DB.As]).
+func (d *Directory) As(s pg.Scope) tenantdb.DBTX { return &placed{d, s} }
+
+// InTx runs fn in one transaction inside the scope, in the database of its
+// tenant (see [pg.DB.InTx]).
+func (d *Directory) InTx(ctx context.Context, s pg.Scope, fn func(tx tenantdb.DBTX) error) error {
+	return d.with(ctx, s.Tenant, func(db *pg.DB) error { return db.InTx(ctx, s, fn) })
+}
+
+// with runs fn on the database of a tenant. When that refuses the tenant, the
+// route was stale: it is looked up again, and fn is run once more. The refusal
+// came before anything else was done.
+func (d *Directory) with(ctx context.Context, tenant string, fn func(*pg.DB) error) error {
+	for retried := false; ; retried = true {
+		db, giveBack, err := d.borrow(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		err = fn(db)
+		giveBack()
+		if retried || !pg.NotResident(err) || !d.known(tenant) {
+			return err
+		}
+		d.Forget(tenant)
+	}
+}
+
+// known reports whether a route is kept that could be stale.
+func (d *Directory) known(tenant string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.routes[tenant]
+	return ok
+}
+
+type placed struct {
+	directory *Directory
+	scope     pg.Scope
+}
+
+// Exec implements tenantdb.DBTX.
+func (p *placed) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
+	err = p.directory.with(ctx, p.scope.Tenant, func(db *pg.DB) error {
+		tag, err = db.As(p.scope).Exec(ctx, sql, args...)
+		return err
+	})
+	return tag, err
+}
+
+// Query implements tenantdb.DBTX. The rows hold their connection, and so the
+// pool, until they are closed.
+func (p *placed) Query(ctx context.Context, sql string, args ...any) (rows pgx.Rows, err error) {
+	err = p.directory.with(ctx, p.scope.Tenant, func(db *pg.DB) error {
+		rows, err = db.As(p.scope).Query(ctx, sql, args...)
+		return err
+	})
+	return rows, err
+}
+
+// QueryRow implements tenantdb.DBTX.
+func (p *placed) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := p.Query(ctx, sql, args...)
+	if err != nil {
+		return pg.FailedRow(err)
+	}
+	return pg.FirstRow(rows)
+}
