@@ -99,8 +99,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		tenants: directory,
 		redis:   redis,
 		checker: checker,
-		server:  newServer(app, routes(checker, accounts, contacts), log),
-		ops:     ops.New(checker, log),
+		server: newServer(app, routes(checker, features{
+			auth: accounts, contact: contacts,
+		}), log),
+		ops: ops.New(checker, log),
 	}, nil
 }
 

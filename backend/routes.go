@@ -7,9 +7,16 @@ import (
 	"gatehouse/internal/health"
 )
 
+// features are the services that answer requests.
+type features struct {
+	auth    *auth.Service
+	contact *contact.Service
+}
+
 // routes lists every operation that the backend serves. It is the same set as
-// that of api/openapi.yaml, which a test holds.
-func routes(probe *health.Checker, a *auth.Service, c *contact.Service) []web.Route {
+// that of api/openapi.yaml, with the same roles, which a test holds.
+func routes(probe *health.Checker, f features) []web.Route {
+	a, c := f.auth, f.contact
 	return []web.Route{
 		{Method: "GET", Path: "/health", Access: web.Public, Handle: handleHealth(probe)},
 		{Method: "GET", Path: "/api/v1/health", Access: web.Public, Handle: handleHealth(probe)},

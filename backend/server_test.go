@@ -19,8 +19,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/api"
-	"gatehouse/backend/internal/auth"
-	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/dbtest"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/tenantdb"
@@ -46,11 +44,12 @@ func TestRoutesAreTheDocuments(t *testing.T) {
 			for _, p := range append(slices.Clone(item.Parameters), op.Parameters...) {
 				hasQuery = hasQuery || p.Value.In == "query"
 			}
-			want = append(want, fmt.Sprintf("%s %s public=%v query=%v", method, path, public, hasQuery))
+			role, _ := op.Extensions["x-role"].(string)
+			want = append(want, fmt.Sprintf("%s %s public=%v query=%v role=%q", method, path, public, hasQuery, role))
 		}
 	}
-	for _, r := range routes(health.NewChecker(), &auth.Service{}, &contact.Service{}) {
-		got = append(got, fmt.Sprintf("%s %s public=%v query=%v", r.Method, r.Path, r.Access == web.Public, r.Query))
+	for _, r := range routes(health.NewChecker(), features{}) {
+		got = append(got, fmt.Sprintf("%s %s public=%v query=%v role=%q", r.Method, r.Path, r.Access == web.Public, r.Query, r.Role))
 	}
 	slices.Sort(want)
 	slices.Sort(got)
