@@ -5,7 +5,7 @@
 // serves it at /openapi.json. The backend's routes are compared with it, and
 // the end-to-end tests hold every answer, errors included, against its
 // schemas. The comment at the head of openapi.yaml explains the extensions
-// (x-rate-class, x-timeout, x-max-body, x-served-by); the tests of this
+// (x-rate-class, x-role, x-timeout, x-max-body, x-served-by, x-alias); the tests of this
 // package hold the rules that every operation follows.
 package api
 

@@ -17,9 +17,9 @@ import (
 	"gatehouse/internal/problem"
 )
 
-// maxBody is the largest body in bytes that an operation may ask for, and what
-// holds for one that asks for nothing.
-const maxBody = 1 << 20
+// maxBody is the largest body in bytes that an operation may ask for: a file
+// of contacts.
+const maxBody = 10 << 20
 
 // Bounds of x-timeout: less breaks on a busy machine, more outlives every
 // client's patience and holds an upstream connection all the while.
@@ -29,8 +29,10 @@ const (
 )
 
 var (
-	rateClasses = []string{"auth", "refresh", "read", "write", "probe"}
-	extensions  = []string{"x-rate-class", "x-timeout", "x-max-body", "x-served-by"}
+	rateClasses = []string{"auth", "refresh", "read", "write", "export", "admin", "probe"}
+	roles       = []string{"admin", "operator"}
+	extensions  = []string{"x-rate-class", "x-role", "x-timeout", "x-max-body", "x-served-by"}
+	textTypes   = []string{"text/csv", "text/vcard"} // of files, which are passed on as they are
 	camelCase   = regexp.MustCompile(`^[a-z][A-Za-z0-9]*$`)
 )
 
@@ -43,6 +45,34 @@ type operation struct {
 	params openapi3.Parameters // the path's and its own
 	public bool
 	edge   bool // answered by the gateway alone
+}
+
+// param returns the parameter of a name, which no two have, or nil.
+func (op operation) param(name string) *openapi3.Parameter {
+	for _, ref := range op.params {
+		if ref.Value.Name == name {
+			return ref.Value
+		}
+	}
+	return nil
+}
+
+// mayAnswer reports whether a problem of this code is documented.
+func (op operation) mayAnswer(status int, code problem.Code) bool {
+	ref := op.Responses.Status(status)
+	if ref == nil {
+		return false
+	}
+	media := ref.Value.Content[problem.ContentType]
+	return media != nil && media.Schema != nil && slices.Contains(narrowed(media.Schema.Value, "code"), any(string(code)))
+}
+
+// narrowed returns the values that a problem's member is narrowed to.
+func narrowed(s *openapi3.Schema, member string) []any {
+	if len(s.AllOf) != 2 || s.AllOf[1].Value.Properties[member] == nil {
+		return nil
+	}
+	return s.AllOf[1].Value.Properties[member].Value.Enum
 }
 
 // validate returns what makes the document invalid as OpenAPI, or an example
@@ -82,7 +112,7 @@ func lint(data []byte) []string {
 	found = append(found, lintNames(doc, ops)...)
 	for _, op := range ops {
 		for _, rule := range []func(*openapi3.T, operation) []string{
-			lintExtensions, lintParameters, lintBody, lintStatuses, lintResponses,
+			lintExtensions, lintRole, lintParameters, lintBody, lintStatuses, lintConditional, lintIdempotency, lintResponses,
 		} {
 			for _, complaint := range rule(doc, op) {
 				found = append(found, op.name+": "+complaint)
@@ -126,6 +156,24 @@ func lintDocument(doc *openapi3.T) (found []string) {
 	}
 	if !doc.IsOpenAPI31OrLater() {
 		found = append(found, "document: openapi is not 3.1")
+	}
+	return append(found, lintAlias(doc)...)
+}
+
+// lintAlias holds that an alias can be told from a path of the document: else a
+// request would have two meanings.
+func lintAlias(doc *openapi3.T) []string {
+	alias, _ := doc.Extensions["x-alias"].(map[string]any)
+	from, _ := alias["from"].(string)
+	to, _ := alias["to"].(string)
+	if len(alias) != 2 || !strings.HasSuffix(from, "/") || !strings.HasPrefix(to, from) || len(to) == len(from) || !strings.HasSuffix(to, "/") {
+		return []string{"document: x-alias is not {from, to} with from a shorter prefix of to, both of whole segments"}
+	}
+	var found []string
+	for path := range doc.Paths.Map() {
+		if strings.HasPrefix(path, from) && !strings.HasPrefix(path, to) {
+			found = append(found, fmt.Sprintf("document: %s could be an alias of %s", path, to+path[len(from):]))
+		}
 	}
 	return found
 }
@@ -186,6 +234,29 @@ func lintExtensions(_ *openapi3.T, op operation) (found []string) {
 	return found
 }
 
+// lintRole holds that whoever may call an operation is checked at the edge,
+// and that the refusal is documented.
+func lintRole(_ *openapi3.T, op operation) (found []string) {
+	role, given := op.Extensions["x-role"]
+	text, _ := role.(string)
+	if strings.HasPrefix(op.path, "/api/v1/admin/") && text != "operator" {
+		found = append(found, "x-role is not operator, though the path is for operators")
+	}
+	if !given {
+		return found
+	}
+	if !slices.Contains(roles, text) {
+		found = append(found, fmt.Sprintf("x-role %v is not one of %s", role, strings.Join(roles, ", ")))
+	}
+	if op.public {
+		found = append(found, "x-role on an operation that needs no signed-in caller")
+	}
+	if !op.mayAnswer(403, problem.Forbidden) {
+		found = append(found, "x-role, but no 403 with the code forbidden")
+	}
+	return found
+}
+
 // lintParameters holds that every parameter is bounded, so that nothing of
 // any length or value passes the edge unjudged.
 func lintParameters(_ *openapi3.T, op operation) (found []string) {
@@ -218,18 +289,26 @@ func lintBody(_ *openapi3.T, op operation) (found []string) {
 	if !body.Required {
 		found = append(found, "the request body is not required")
 	}
-	media := body.Content["application/json"]
-	if media == nil || len(body.Content) != 1 {
-		return append(found, "the request body is not application/json alone")
+	types := sortedKeys(body.Content)
+	if !slices.Equal(types, []string{"application/json"}) && !slices.Equal(types, textTypes) {
+		return append(found, fmt.Sprintf("the request body is neither application/json alone nor %s", strings.Join(textTypes, " and ")))
 	}
-	if media.Example == nil && len(media.Examples) == 0 {
-		found = append(found, "the request body has no example")
+	for _, mime := range types {
+		media := body.Content[mime]
+		if media.Example == nil && len(media.Examples) == 0 {
+			found = append(found, "the request body has no example")
+		}
+		if media.Schema == nil {
+			found = append(found, "the request body has no schema")
+			continue
+		}
+		if mime != "application/json" && !media.Schema.Value.Type.Is("string") {
+			found = append(found, "the request body of "+mime+" is not a string")
+		}
+		found = append(found, loose(media.Schema.Value, "request body", false)...)
+		found = append(found, unbounded(media.Schema.Value, "request body")...)
 	}
-	if media.Schema == nil {
-		return append(found, "the request body has no schema")
-	}
-	found = append(found, loose(media.Schema.Value, "request body", false)...)
-	return append(found, unbounded(media.Schema.Value, "request body")...)
+	return found
 }
 
 // lintStatuses holds that an operation names each answer it can give.
@@ -255,10 +334,10 @@ func lintStatuses(doc *openapi3.T, op operation) (found []string) {
 	}
 	if op.method != http.MethodGet {
 		need[413] = "a body can be sent"
-		need[415] = "a body can be sent"
 	}
 	if op.RequestBody != nil {
 		need[408] = "it has a body"
+		need[415] = "it has a body"
 	}
 	if strings.Contains(op.path, "{") {
 		need[404] = "its path has a parameter"
@@ -287,14 +366,63 @@ func lintStatuses(doc *openapi3.T, op operation) (found []string) {
 	return found
 }
 
-// hasItem reports whether the collection at path has members with paths.
+// hasItem reports whether what is created at path has a path of its own to be
+// read at.
 func hasItem(doc *openapi3.T, path string) bool {
-	for other := range doc.Paths.Map() {
-		if strings.HasPrefix(other, path+"/{") {
+	for other, item := range doc.Paths.Map() {
+		name, isItem := strings.CutPrefix(other, path+"/{")
+		if isItem && !strings.Contains(name, "/") && item.Get != nil {
 			return true
 		}
 	}
 	return false
+}
+
+// lintConditional holds that a change of what has an ETag can be made
+// conditional on it.
+func lintConditional(doc *openapi3.T, op operation) (found []string) {
+	if op.method != http.MethodPut && op.method != http.MethodDelete {
+		return nil
+	}
+	get := doc.Paths.Value(op.path).Get
+	if !hasETag(op.Operation) && (get == nil || !hasETag(get)) {
+		return nil
+	}
+	if p := op.param("If-Match"); p == nil || p.In != openapi3.ParameterInHeader {
+		found = append(found, "no If-Match header, though what it changes has an ETag")
+	}
+	if op.Responses.Status(http.StatusPreconditionFailed) == nil {
+		found = append(found, "no 412 response, though what it changes has an ETag")
+	}
+	return found
+}
+
+func hasETag(op *openapi3.Operation) bool {
+	for status, ref := range op.Responses.Map() {
+		if strings.HasPrefix(status, "2") && ref.Value.Headers["ETag"] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// lintIdempotency holds that an operation which can be repeated says how a
+// repetition is answered.
+func lintIdempotency(_ *openapi3.T, op operation) (found []string) {
+	if op.param("Idempotency-Key") == nil {
+		return nil
+	}
+	for _, code := range []problem.Code{problem.IdempotencyRunning, problem.IdempotencyMismatch} {
+		if !op.mayAnswer(code.Status(), code) {
+			found = append(found, fmt.Sprintf("Idempotency-Key, but no %d with the code %s", code.Status(), code))
+		}
+	}
+	for _, status := range sortedKeys(op.Responses.Map()) {
+		if strings.HasPrefix(status, "2") && op.Responses.Value(status).Value.Headers["Idempotency-Replayed"] == nil {
+			found = append(found, status+": no header Idempotency-Replayed, though a repetition gets this answer again")
+		}
+	}
+	return found
 }
 
 func lintResponses(_ *openapi3.T, op operation) (found []string) {
@@ -347,11 +475,15 @@ func lintResponses(_ *openapi3.T, op operation) (found []string) {
 				for _, text := range loose(media.Schema.Value, "answer", true) {
 					complain("%s", text)
 				}
-				if !isHealth(op.path) && !isEnvelope(media.Schema.Value) {
+				if !isHealth(op.path) && !isEnvelope(media.Schema.Value, op.param("limit") != nil) {
 					complain("the answer is not the envelope of message and data")
 				}
+			case slices.Contains(textTypes, mime):
+				if !media.Schema.Value.Type.Is("string") {
+					complain("the answer of %s is not a string", mime)
+				}
 			default:
-				complain("media type %s is neither application/json nor %s", mime, problem.ContentType)
+				complain("media type %s is none of application/json, %s, %s", mime, problem.ContentType, strings.Join(textTypes, ", "))
 			}
 		}
 		if status >= 400 {
@@ -372,15 +504,15 @@ func lintProblem(status int, s *openapi3.Schema) []string {
 	if len(s.AllOf) != 2 || s.AllOf[0].Ref != "#/components/schemas/Problem" {
 		return []string{"the problem is not allOf Problem and what it is narrowed to"}
 	}
-	narrowed := s.AllOf[1].Value.Properties
-	if ref := narrowed["status"]; ref == nil || len(ref.Value.Enum) != 1 || ref.Value.Enum[0] != float64(status) {
+	if statuses := narrowed(s, "status"); len(statuses) != 1 || statuses[0] != float64(status) {
 		return []string{"the problem's status is not narrowed to the response's"}
 	}
-	if narrowed["code"] == nil || len(narrowed["code"].Value.Enum) == 0 {
+	codes := narrowed(s, "code")
+	if len(codes) == 0 {
 		return []string{"the problem's code is not narrowed"}
 	}
 	var found []string
-	for _, code := range narrowed["code"].Value.Enum {
+	for _, code := range codes {
 		text, _ := code.(string)
 		if c := problem.Code(text); !slices.Contains(problem.Codes(), c) {
 			found = append(found, fmt.Sprintf("code %q is never answered", text))
@@ -391,19 +523,19 @@ func lintProblem(status int, s *openapi3.Schema) []string {
 	return found
 }
 
-func isHealth(path string) bool { return strings.HasSuffix(path, "/health") }
+func isHealth(path string) bool { return path == "/health" || path == "/api/v1/health" }
 
-// isEnvelope reports whether the schema is {message, data} or, for a list,
-// {message, data, metadata}, with a fixed message.
-func isEnvelope(s *openapi3.Schema) bool {
+// isEnvelope reports whether the schema is {message, data} with a fixed
+// message, and metadata exactly when the operation's answer is paged.
+func isEnvelope(s *openapi3.Schema, paged bool) bool {
 	message, data, metadata := s.Properties["message"], s.Properties["data"], s.Properties["metadata"]
 	if message == nil || len(message.Value.Enum) != 1 || data == nil {
 		return false
 	}
-	if data.Value.Type.Is("array") {
-		return len(s.Properties) == 3 && metadata != nil
+	if paged {
+		return len(s.Properties) == 3 && metadata != nil && data.Value.Type.Is("array")
 	}
-	return len(s.Properties) == 2 && data.Value.Type.Is("object")
+	return len(s.Properties) == 2 && (data.Value.Type.Is("object") || data.Value.Type.Is("array"))
 }
 
 // loose returns the objects in a schema that would let a member pass which
@@ -413,7 +545,11 @@ func loose(s *openapi3.Schema, where string, all bool) (found []string) {
 		if !s.Type.Is("object") {
 			return
 		}
-		if extra := s.AdditionalProperties; extra.Has == nil || *extra.Has || extra.Schema != nil {
+		if s.AdditionalProperties.Schema != nil {
+			found = append(found, looseMap(s, where)...)
+			return
+		}
+		if extra := s.AdditionalProperties; extra.Has == nil || *extra.Has {
 			found = append(found, where+": additionalProperties is not false")
 		}
 		if s.Properties == nil && (s.MaxProps == nil || *s.MaxProps != 0) {
@@ -431,6 +567,23 @@ func loose(s *openapi3.Schema, where string, all bool) (found []string) {
 		}
 	})
 	return found
+}
+
+// looseMap returns what is wrong with an object whose members have names that
+// the document cannot list: the names need a form and a length, the values are
+// one scalar type with bounds.
+func looseMap(s *openapi3.Schema, where string) (found []string) {
+	if len(s.Properties) > 0 {
+		found = append(found, where+": an object with both properties and additionalProperties")
+	}
+	if names := s.PropertyNames; names == nil || names.Value.Pattern == "" || names.Value.MaxLength == nil {
+		found = append(found, where+": a map whose propertyNames have no pattern and maxLength")
+	}
+	value := s.AdditionalProperties.Schema.Value
+	if value.Type.Is("string") || value.Type.Is("boolean") || value.Type.Is("integer") {
+		return append(found, unbounded(value, where+"/*")...)
+	}
+	return append(found, where+": a map whose values are not strings, booleans or integers")
 }
 
 // unbounded returns the values in a schema that have no type, or no least and

@@ -17,6 +17,10 @@ import (
 	"gatehouse/api"
 )
 
+func init() {
+	openapi3filter.RegisterBodyDecoder("text/vcard", openapi3filter.PlainBodyDecoder)
+}
+
 var document = sync.OnceValues(func() (*openapi3.T, error) {
 	return openapi3.NewLoader().LoadFromData(api.Document)
 })
@@ -83,8 +87,15 @@ func oneOf(n int, list ...int) bool {
 	return false
 }
 
-// match finds the path template that a path belongs to.
+// match finds the path template that a path belongs to; a fixed segment goes
+// before a parameter, and an unversioned path is one of the first version.
 func match(doc *openapi3.T, path string) (template string, params map[string]string) {
+	if rest, ok := strings.CutPrefix(path, "/api/"); ok && !strings.HasPrefix(rest, "v1/") {
+		path = "/api/v1/" + rest
+	}
+	if doc.Paths.Value(path) != nil {
+		return path, map[string]string{}
+	}
 	got := strings.Split(path, "/")
 	for candidate := range doc.Paths.Map() {
 		want := strings.Split(candidate, "/")

@@ -145,16 +145,16 @@ func (l *List) Text(name string, low, high int) string {
 	return text
 }
 
-// Time reads a moment in RFC 3339, whose year has four digits; nil when it is
-// not given.
+// Time reads a moment in UTC in the form of RFC 3339, such as answers show; nil
+// when it is not given.
 func (l *List) Time(name string) *time.Time {
 	text, ok := l.take(name)
 	if !ok {
 		return nil
 	}
 	v, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil || v.UTC().Year() < 1 || v.UTC().Year() > 9999 {
-		l.add(name, "invalid_format", "must be a moment such as 2026-11-22T09:30:00Z (RFC 3339)")
+	if err != nil || v.Year() < 1 || !strings.HasSuffix(text, "Z") {
+		l.add(name, "invalid_format", "must be a moment in UTC such as 2026-11-22T09:30:00Z (RFC 3339)")
 		return nil
 	}
 	l.filters = append(l.filters, name+"="+v.UTC().Format(time.RFC3339Nano))
