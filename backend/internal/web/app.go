@@ -195,17 +195,25 @@ func (a *App) run(r *Request, route Route) (err error) {
 }
 
 func (a *App) logAccess(r *Request, took time.Duration) {
-	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",
+	attrs := []slog.Attr{
 		slog.String("request_id", r.ID),
 		slog.String("method", string(r.ctx.Method())),
 		slog.String("route", r.route),
 		slog.Int("status", r.ctx.Response.StatusCode()),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 		slog.Int("bytes_in", len(r.ctx.Request.Body())),
-		slog.Int("bytes_out", len(r.ctx.Response.Body())),
 		slog.String("client", r.ClientIP),
-		slog.String("tenant", a.Logging.TenantHash(r.Caller.Tenant)),
-	)
+	}
+	if !r.ctx.Response.IsBodyStream() { // Body would read a stream to its end
+		attrs = append(attrs, slog.Int("bytes_out", len(r.ctx.Response.Body())))
+	}
+	if r.Caller.Tenant != "" {
+		attrs = append(attrs, slog.String("tenant", a.Logging.TenantHash(r.Caller.Tenant)))
+	}
+	if r.refusal != "" {
+		attrs = append(attrs, slog.String("code", string(r.refusal)))
+	}
+	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }
 
 // ServerError answers what fasthttp refuses before a handler runs.

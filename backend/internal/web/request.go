@@ -29,6 +29,7 @@ type Request struct {
 	cursors  *Cursors
 	route    string
 	replayed bool
+	refusal  problem.Code // what was answered, if it was a problem
 }
 
 // Context ends at the request's deadline.
@@ -95,6 +96,7 @@ func (r *Request) JSON(status int, body any) error {
 // the others only in detail.
 func (r *Request) writeError(log *slog.Logger, err error) {
 	p := problem.From(err)
+	r.refusal = p.Code
 	level := slog.LevelDebug
 	switch {
 	case p.Code == problem.Internal:
