@@ -118,7 +118,7 @@ func newServer(app *web.App, routes []web.Route, log *slog.Logger) *fasthttp.Ser
 		WriteTimeout:          30 * time.Second,
 		IdleTimeout:           time.Minute, // above the gateways' 10 s, who then close first
 		ReadBufferSize:        32 << 10,    // the gateway's header limit and the headers it adds
-		MaxRequestBodySize:    1 << 20,     // the largest x-max-body of the OpenAPI document
+		MaxRequestBodySize:    10 << 20,    // the largest x-max-body of the OpenAPI document
 		Concurrency:           16 << 10,
 		CloseOnShutdown:       true,
 		SecureErrorLogMessage: true,

@@ -80,6 +80,68 @@ func TestTenantGuard(t *testing.T) {
 	}
 }
 
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	for _, c := range []struct {
+		target  string
+		allowed string
+	}{
+		{"/api/v1/notes", "member admin operator"},
+		{"/api/v1/audit", "admin operator"},
+		{"/api/v1/admin/tenants", "operator"},
+	} {
+		var allowed []string
+		for _, role := range []token.Role{token.Member, token.Admin, token.Operator} {
+			for _, method := range []string{"GET", "HEAD"} {
+				_, before := r.backend.last()
+				a := r.do(t, method, c.target, r.as(t, role), "")
+				_, after := r.backend.last()
+				if a.status != 200 && a.status != 403 || (a.status == 200) != (after > before) {
+					t.Errorf("%s %s as %s = %d, reached the backend %d times", method, c.target, role, a.status, after-before)
+				}
+				if a.status == 200 && method == "GET" {
+					allowed = append(allowed, string(role))
+				}
+			}
+		}
+		if got := strings.Join(allowed, " "); got != c.allowed {
+			t.Errorf("GET %s is allowed to %s, want %s", c.target, got, c.allowed)
+		}
+	}
+	r.do(t, "GET", "/api/v1/audit", r.as(t, token.Member), "").problem(t, 403, "forbidden")
+	// What a client says of itself changes nothing.
+	for _, name := range []string{"X-Role", "X-User-Role", "Role"} {
+		r.do(t, "GET", "/api/v1/audit?role=admin", with(r.as(t, token.Member), name, "operator"), "").problem(t, 403, "forbidden")
+	}
+	// Who calls comes before what the caller may do.
+	r.do(t, "GET", "/api/v1/audit", nil, "").problem(t, 401, "unauthenticated")
+	r.do(t, "GET", "/api/v1/audit", with(r.as(t, token.Member), "X-Tenant-Id", "tenant2"), "").problem(t, 403, "tenant_mismatch")
+	if a := r.do(t, "OPTIONS", "/api/v1/audit", nil, ""); a.status != 204 {
+		t.Errorf("OPTIONS = %d", a.status)
+	}
+}
+
+func TestForbiddenRequestsCostTheUserNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *Config) {
+		if err := c.Limits.User.UnmarshalText([]byte("1/1h,1")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	member := r.as(t, token.Member)
+	for range 3 {
+		a := r.do(t, "GET", "/api/v1/audit", member, "")
+		a.problem(t, 403, "forbidden")
+		if got := a.header.Get("Ratelimit-Policy"); !strings.HasPrefix(got, `"address"`) || strings.Contains(got, `"user"`) {
+			t.Errorf("RateLimit-Policy = %s, want the flood guard alone", got)
+		}
+	}
+	if a := r.do(t, "GET", "/api/v1/notes", member, ""); a.status != 200 {
+		t.Errorf("the user's first request that is allowed = %d", a.status)
+	}
+}
+
 func TestPublicOperationsDoNotLookAtTokens(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

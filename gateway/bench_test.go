@@ -52,6 +52,7 @@ func newBench(tb testing.TB, limiter *ratelimit.Limiter) *bench {
 		limiter = ratelimit.NewLimiter(nil, ratelimit.NewLocal(localBuckets, time.Now), log)
 	}
 	keys := token.NewKeyring(c.Token, time.Now)
+	g.aliases = edge.NewAliases(g.table, c.Edge.Compat, time.Now)
 	g.limits = edge.NewLimits(c.Limits, limiter)
 	g.auth = edge.NewAuthenticator(keys, edge.NewTokenCache(1000), g.limits, c.Log.TenantHash, time.Now)
 	body := []byte(`{"message":"ok","data":{}}`)
@@ -133,7 +134,7 @@ func BenchmarkSteps(b *testing.B) {
 	p := newBench(b, nil)
 	g := p.g
 	pass := func(next edge.Handler) edge.Handler { return next }
-	prepare := []edge.Step{edge.Client(nil), edge.RequestID(), edge.Route(g.table)}
+	prepare := []edge.Step{edge.Client(nil), edge.RequestID(), edge.Route(g.table, g.aliases)}
 	for _, s := range []struct {
 		name  string
 		steps []edge.Step
@@ -146,10 +147,12 @@ func BenchmarkSteps(b *testing.B) {
 		{"AccessLog", []edge.Step{edge.AccessLog(g.log)}},
 		{"Recover", []edge.Step{edge.Recover(g.log)}},
 		{"Framing", []edge.Step{edge.Framing()}},
-		{"Route", []edge.Step{edge.Route(g.table)}},
+		{"Alias", []edge.Step{g.aliases.Announce()}},
+		{"Route", []edge.Step{edge.Route(g.table, g.aliases)}},
 		{"prepared", prepare},
 		{"prepared+LimitAddress", append(prepare[:3:3], g.limits.LimitAddress())},
 		{"prepared+Authenticate", append(prepare[:3:3], g.auth.Authenticate())},
+		{"prepared+Authenticate+Authorize", append(prepare[:3:3], g.auth.Authenticate(), edge.Authorize())},
 		{"prepared+Authenticate+LimitIdentity", append(prepare[:3:3], g.auth.Authenticate(), g.limits.LimitIdentity())},
 	} {
 		b.Run(s.name, func(b *testing.B) {

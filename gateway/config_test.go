@@ -49,7 +49,8 @@ func TestConfig(t *testing.T) {
 			t.Errorf("a secret is shown: %s", summary)
 		}
 	}
-	for _, want := range []string{"RATE_LIMIT_ADDRESS=6000/1m,1000", "TRUSTED_PROXIES=[10.0.0.0/8 fd00::/8]", "JWT_SECRET=(secret)"} {
+	for _, want := range []string{"RATE_LIMIT_ADDRESS=6000/1m,1000", "TRUSTED_PROXIES=[10.0.0.0/8 fd00::/8]", "JWT_SECRET=(secret)",
+		"COMPAT_ALIAS=on", "COMPAT_SUNSET=2027-12-31"} {
 		if !strings.Contains(summary, want) {
 			t.Errorf("the summary lacks %s: %s", want, summary)
 		}
@@ -64,7 +65,7 @@ func TestMistakesAreFoundAllAtOnce(t *testing.T) {
 		"REQUEST_RECEIVE_TIMEOUT=1ms", "IDLE_TIMEOUT=5h", "TOKEN_CACHE_TOKENS=0", "CORS_ALLOWED_ORIGINS=*", "CORS_ALLOW_CREDENTIALS=true",
 		"RATE_LIMIT_PUBLIC=60", "RATE_LIMIT_ADDRESS=0/1m,1", "RATE_LIMIT_TENANT=x/1m,1", "RATE_LIMIT_USER=60/1m,0", "RATE_LIMIT_FLEET_SIZE=0",
 		"BACKENDS=backend", "BACKEND_DIAL_TIMEOUT=0s", "BACKEND_MAX_CONNS=0", "JWT_SECRET=short", "JWT_ISSUER=", "REDIS_URL=http://x",
-		"REDIS_TIMEOUT=1h", "LOG_FORMAT=xml", "LOG_LEVEL=loud", "LOG_HASH_KEY=short",
+		"REDIS_TIMEOUT=1h", "LOG_FORMAT=xml", "LOG_LEVEL=loud", "LOG_HASH_KEY=short", "COMPAT_ALIAS=perhaps", "COMPAT_SUNSET=31.12.2027",
 	})
 	goldentest.Compare(t, "mistakes.txt", fmt.Sprintln(err))
 	if strings.Contains(err.Error(), "=short") || strings.Contains(err.Error(), `"short"`) {

@@ -23,7 +23,7 @@
 // Headers about the request's origin are believed from TRUSTED_PROXIES only,
 // and headers that could tell a backend something else than the gateway checked
 // do not cross. A path, method or media type that the document does not have is
-// refused here.
+// refused here, and so is a caller without the role that the document asks for.
 //
 // # When Redis is gone
 //

@@ -28,7 +28,8 @@ type Options struct {
 	Config Config
 	Log    *slog.Logger
 
-	// Now is the clock that tokens are held against; nil is time.Now.
+	// Now is the clock that tokens and the end of aliases are held against; nil
+	// is time.Now.
 	Now func() time.Time
 	// Dial connects to backends; nil is TCP.
 	Dial proxy.Dialer
@@ -42,6 +43,7 @@ type Gateway struct {
 	log    *slog.Logger
 
 	table   *route.Table
+	aliases *edge.Aliases
 	redis   *redisconn.Client
 	limits  *edge.Limits
 	auth    *edge.Authenticator
@@ -87,6 +89,10 @@ func (g *Gateway) assemble(o Options) error {
 	if g.table, err = route.Compile(document); err != nil {
 		return err
 	}
+	if !g.config.Edge.Compat.On() {
+		g.table = g.table.WithoutAliases()
+	}
+	g.aliases = edge.NewAliases(g.table, g.config.Edge.Compat, o.Now)
 	if g.redis, err = redisconn.Open(g.config.Redis, g.log); err != nil {
 		return err
 	}

@@ -48,6 +48,12 @@ type rig struct {
 // newRig starts a gateway on loopback ports. Change alters its configuration.
 func newRig(t testing.TB, change func(*Config)) *rig {
 	t.Helper()
+	return newRigAt(t, time.Now, change)
+}
+
+// newRigAt is newRig with a clock for what is held against one.
+func newRigAt(t testing.TB, now func() time.Time, change func(*Config)) *rig {
+	t.Helper()
 	r := &rig{backend: newBackend(t), redis: miniredis.RunT(t), logs: &logBuffer{}}
 	c := testConfig()
 	c.Proxy.Backends = []string{r.backend.addr}
@@ -55,9 +61,9 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 	if change != nil {
 		change(&c)
 	}
-	r.keys = token.NewKeyring(c.Token, time.Now)
+	r.keys = token.NewKeyring(c.Token, now)
 	var err error
-	r.Gateway, err = New(Options{Config: c, Log: slog.New(slog.NewJSONHandler(r.logs, nil))})
+	r.Gateway, err = New(Options{Config: c, Log: slog.New(slog.NewJSONHandler(r.logs, nil)), Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,8 +121,13 @@ func (r *rig) token(t testing.TB, tenant string) string {
 
 func sign(t testing.TB, keys *token.Keyring, tenant string, user uuid.UUID) string {
 	t.Helper()
+	return signAs(t, keys, token.Member, tenant, user)
+}
+
+func signAs(t testing.TB, keys *token.Keyring, role token.Role, tenant string, user uuid.UUID) string {
+	t.Helper()
 	signed, err := keys.Sign(token.Claims{
-		UserID: user, Tenant: tenant, Username: "demo", Session: uuid.New(), Role: token.Member,
+		UserID: user, Tenant: tenant, Username: "demo", Session: uuid.New(), Role: role,
 	}, 15*time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -208,6 +219,17 @@ func (r *rig) bearer(t testing.TB) map[string]string {
 	return map[string]string{"Authorization": "Bearer " + r.token(t, "tenant1")}
 }
 
+// as is the header of a caller with a role: an operator of the tenant that
+// operators live in, anybody else of tenant1.
+func (r *rig) as(t testing.TB, role token.Role) map[string]string {
+	t.Helper()
+	tenant := "tenant1"
+	if role == token.Operator {
+		tenant = token.PlatformTenant
+	}
+	return map[string]string{"Authorization": "Bearer " + signAs(t, r.keys, role, tenant, uuid.New())}
+}
+
 // backend is a service behind the gateway that remembers what it was asked.
 type backend struct {
 	addr   string
@@ -232,7 +254,7 @@ func newBackend(t testing.TB) *backend {
 		t.Fatal(err)
 	}
 	b := &backend{addr: ln.Addr().String()}
-	b.server = &fasthttp.Server{Handler: b.serve, Name: "leaky/1.0", DisableHeaderNamesNormalizing: true, CloseOnShutdown: true}
+	b.server = &fasthttp.Server{Handler: b.serve, Name: "leaky/1.0", DisableHeaderNamesNormalizing: true, CloseOnShutdown: true, MaxRequestBodySize: 16 << 20}
 	go func() { _ = b.server.Serve(ln) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -82,6 +82,51 @@ func TestRateLimits(t *testing.T) {
 		refused(t, r.do(t, "GET", "/probe", nil, ""), "address")
 		refused(t, r.do(t, "GET", "/things/7", r.bearer(t), ""), "address")
 	})
+	t.Run("flood guard for what is refused before it", func(t *testing.T) {
+		t.Parallel()
+		for name, c := range map[string]struct {
+			request string
+			status  int
+			code    string
+		}{
+			"an unknown path":        {"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"},
+			"another method":         {"DELETE /things HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"},
+			"a body of another type": {"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415, "unsupported_media_type"},
+			"a body that is large":   {"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", 413, "body_too_large"},
+			"an ambiguous target":    {"GET /things//7 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_framing"},
+			"a broken header":        {"GET /things HTTP/1.1\r\nHost: x\r\nX Y: 1\r\n\r\n", 400, "bad_framing"},
+			"no HTTP":                {"hello\r\n\r\n", 400, "bad_framing"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, slow("address=1/1h,2"))
+				for i := range 2 {
+					a := r.raw(t, c.request, "POST")
+					a.problem(t, c.status, c.code)
+					if got, want := a.header.Get("Ratelimit"), fmt.Sprintf(`"address";r=%d;`, 1-i); !strings.HasPrefix(got, want) {
+						t.Errorf("RateLimit = %q, want %s", got, want)
+					}
+				}
+				refused(t, r.raw(t, c.request, "POST"), "address")
+				// It is the bucket of all the others.
+				refused(t, r.do(t, "GET", "/things/7", r.bearer(t), ""), "address")
+				if got := r.logs.lines(t, "request"); len(got) != 4 || got[1]["code"] != c.code || got[2]["code"] != "rate_limited" {
+					t.Errorf("log = %v", got)
+				}
+			})
+		}
+	})
+	t.Run("a request is charged once", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, slow("address=1/1h,3"))
+		for i, target := range []string{"/things/7", "/nowhere", "/things/7"} {
+			a := r.do(t, "GET", target, r.bearer(t), "")
+			if got, want := a.header.Get("Ratelimit"), fmt.Sprintf(`"address";r=%d;`, 2-i); !strings.HasPrefix(got, want) {
+				t.Errorf("GET %s: RateLimit = %q, want %s", target, got, want)
+			}
+		}
+		refused(t, r.do(t, "GET", "/nowhere", nil, ""), "address")
+	})
 	t.Run("by user, and a refusal costs the tenant nothing", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, func(c *Config) {

@@ -23,6 +23,7 @@ func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 		// lacks them.
 		edge.Secure(),
 		edge.CORS(g.config.Edge.CORS),
+		g.aliases.Announce(),
 
 		// Every answer is logged and counted, including the one for a panic
 		// further in: so Recover stands a second time inside the log.
@@ -30,15 +31,19 @@ func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 		edge.Recover(g.log),
 
 		// Only a target in canonical form is matched, and what was matched is
-		// what a backend gets.
+		// what a backend gets. What these two refuse comes to none of the limits
+		// below, so it is counted on its way back.
+		g.limits.LimitRefused(),
 		edge.Framing(),
-		edge.Route(g.table),
+		edge.Route(g.table, g.aliases),
 
 		// By address before anything is spent on the token; by identity only
 		// after the token was verified, since nothing else says whose bucket it
-		// is.
+		// is. What a role does not allow is refused before it costs the tenant
+		// and the user anything.
 		g.limits.LimitAddress(),
 		g.auth.Authenticate(),
+		edge.Authorize(),
 		g.limits.LimitIdentity(),
 	)
 }

@@ -359,6 +359,145 @@ func TestBodies(t *testing.T) {
 	r.raw(t, chunked+"zz\r\n", "POST").problem(t, 400, "bad_framing")
 }
 
+func TestBodiesOfOtherMediaTypes(t *testing.T) {
+	t.Parallel()
+	const limit = 10 << 20 // as the document says
+	r := newRig(t, nil)
+	largest := strings.Repeat("a;b;c\r\n", limit/7+1)[:limit]
+	for _, c := range []struct {
+		name, target, contentType, body string
+		status                          int
+		code                            string
+	}{
+		{"csv", "/api/v1/notes/import", "text/csv", "name\r\nAna\r\n", 200, ""},
+		{"csv with parameters", "/api/v1/notes/import?dry_run=true", "Text/CSV; charset=utf-8; header=present", "name\r\nAna\r\n", 200, ""},
+		{"vcard", "/api/v1/notes/import", "text/vcard; version=4.0", "BEGIN:VCARD\r\nEND:VCARD\r\n", 200, ""},
+		{"bytes that are no text", "/api/v1/notes/import", "text/csv", "\xff\x00\xfe", 200, ""}, // the backend judges it
+		{"the largest", "/api/v1/notes/import", "text/csv", largest, 200, ""},
+		{"one byte more", "/api/v1/notes/import", "text/csv", largest + "x", 413, "body_too_large"},
+		{"too large and of another type", "/api/v1/notes/import", "application/json", largest + "x", 413, "body_too_large"},
+		{"json where none is taken", "/api/v1/notes/import", "application/json", "[]", 415, "unsupported_media_type"},
+		{"another text", "/api/v1/notes/import", "text/plain", "a", 415, "unsupported_media_type"},
+		{"two types in one", "/api/v1/notes/import", "text/csv, text/vcard", "a", 415, "unsupported_media_type"},
+		{"no type", "/api/v1/notes/import", "", "a", 415, "unsupported_media_type"},
+		{"csv where none is taken", "/api/v1/notes", "text/csv", "a", 415, "unsupported_media_type"},
+		{"a large csv where none is taken", "/api/v1/notes", "text/csv", largest, 413, "body_too_large"},
+	} {
+		header := r.bearer(t)
+		if c.contentType != "" {
+			header["Content-Type"] = c.contentType
+		}
+		_, before := r.backend.last()
+		a := r.do(t, "POST", c.target, header, c.body)
+		got, after := r.backend.last()
+		if c.status != 200 {
+			a.problem(t, c.status, c.code)
+			if after != before {
+				t.Errorf("%s reached the backend", c.name)
+			}
+			continue
+		}
+		if a.status != 200 || got.body != c.body || got.header.Get("Content-Type") != c.contentType {
+			t.Errorf("%s = %d; the backend got %d bytes of %q, want %d", c.name, a.status, len(got.body), got.header.Get("Content-Type"), len(c.body))
+		}
+	}
+	for name, c := range map[string]struct {
+		target string
+		length int
+		status int
+	}{
+		"in chunks":              {"/api/v1/notes/import", limit, 200},
+		"in chunks, a byte more": {"/api/v1/notes/import", limit + 1, 413},
+		"in chunks elsewhere":    {"/api/v1/notes", limit, 413},
+	} {
+		a := r.raw(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: text/csv\r\n"+
+			"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", c.target, r.token(t, "tenant1"), c.length, (largest + "x")[:c.length]), "POST")
+		if a.status != c.status {
+			t.Errorf("%s = %d %s, want %d", name, a.status, a.body, c.status)
+		}
+	}
+	if got, _ := r.backend.last(); got.header.Get("Transfer-Encoding") != "" {
+		t.Errorf("the backend got %v, want the body framed by its length", got.header)
+	}
+}
+
+// TestHeadersCross checks what clients and backends tell each other about one
+// operation. Package proxy tests what must not cross.
+func TestHeadersCross(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	for _, c := range []struct {
+		method, target string
+		ask, tell      map[string]string
+		status         int
+	}{
+		{"POST", "/api/v1/notes", map[string]string{"Idempotency-Key": "5b3c!~"},
+			map[string]string{"Location": "/api/v1/notes/7", "Etag": `"1"`}, 201},
+		{"POST", "/api/v1/notes", map[string]string{"Idempotency-Key": strings.Repeat("k", 255)},
+			map[string]string{"Location": "/api/v1/notes/7", "Etag": `"1"`, "Idempotency-Replayed": "true"}, 201},
+		{"DELETE", "/things/7", map[string]string{"If-Match": `"1", "2"`}, map[string]string{"Etag": `"3"`}, 412},
+		{"DELETE", "/things/7", map[string]string{"If-Match": "*"}, nil, 200},
+		{"GET", "/things/7", map[string]string{"If-None-Match": `"3"`}, map[string]string{"Etag": `"3"`}, 200},
+		{"GET", "/things/7", map[string]string{"Accept": "text/vcard"}, map[string]string{
+			"Content-Type": "text/vcard; charset=utf-8", "Content-Disposition": `attachment; filename="contacts.vcf"`}, 200},
+	} {
+		r.backend.answerWith(func(ctx *fasthttp.RequestCtx) {
+			for name, value := range c.tell {
+				ctx.Response.Header.Set(name, value)
+			}
+			ctx.SetStatusCode(c.status)
+		})
+		header := r.bearer(t)
+		for name, value := range c.ask {
+			header[name] = value
+		}
+		a := r.do(t, c.method, c.target, header, "")
+		if a.status != c.status {
+			t.Errorf("%s %s = %d %s, want %d", c.method, c.target, a.status, a.body, c.status)
+		}
+		got, _ := r.backend.last()
+		for name, value := range c.ask {
+			if values := got.header.Values(name); len(values) != 1 || values[0] != value {
+				t.Errorf("%s %s: the backend got %s = %q, want %q", c.method, c.target, name, values, value)
+			}
+		}
+		for name, value := range c.tell {
+			if values := a.header.Values(name); len(values) != 1 || values[0] != value {
+				t.Errorf("%s %s: the client got %s = %q, want %q", c.method, c.target, name, values, value)
+			}
+		}
+	}
+}
+
+// TestStreamedAnswers checks that what a backend sends in chunks arrives whole,
+// up to the 16 MiB that are held in memory.
+func TestStreamedAnswers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	line := strings.Repeat("x", 1023) + "\n"
+	for lines, status := range map[int]int{0: 200, 1: 200, 16 << 10: 200, 16<<10 + 1: 502} {
+		r.backend.answerWith(func(ctx *fasthttp.RequestCtx) {
+			ctx.SetContentType("text/csv; charset=utf-8")
+			ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
+				for range lines {
+					if _, err := w.WriteString(line); err != nil {
+						return
+					}
+				}
+			})
+		})
+		a := r.do(t, "GET", "/api/v1/notes", r.bearer(t), "")
+		if status != 200 {
+			a.problem(t, status, "bad_gateway")
+			continue
+		}
+		if a.status != 200 || len(a.body) != lines*len(line) || a.header.Get("Content-Length") != fmt.Sprint(len(a.body)) ||
+			a.header.Get("Content-Type") != "text/csv; charset=utf-8" {
+			t.Errorf("%d lines = %d with %d bytes, %v", lines, a.status, len(a.body), a.header)
+		}
+	}
+}
+
 func TestOpenAPIDocument(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

@@ -37,6 +37,30 @@ func TestKindsListsEveryKindOnce(t *testing.T) {
 	}
 }
 
+func TestRolesSatisfy(t *testing.T) {
+	t.Parallel()
+	for need, want := range map[token.Role]string{
+		"":             "member admin operator",
+		token.Admin:    "admin operator", // an operator administers its own tenant
+		token.Operator: "operator",
+	} {
+		var satisfied []string
+		for _, role := range []token.Role{token.Member, token.Admin, token.Operator} {
+			if role.Satisfies(need) {
+				satisfied = append(satisfied, string(role))
+			}
+		}
+		if got := strings.Join(satisfied, " "); got != want {
+			t.Errorf("%q is satisfied by %s, want %s", need, got, want)
+		}
+		for _, role := range []token.Role{"", "ADMIN", "root"} {
+			if need != "" && role.Satisfies(need) {
+				t.Errorf("%q is satisfied by %q", need, role)
+			}
+		}
+	}
+}
+
 func TestFromBearer(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

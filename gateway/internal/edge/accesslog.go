@@ -44,6 +44,9 @@ func (ex *Exchange) appendAttrs(attrs []slog.Attr, status int, took time.Duratio
 		slog.Int("bytes_out", len(ex.Ctx.Response.Body())),
 		slog.String("client", ex.ClientText),
 	)
+	if ex.Alias { // the template does not tell
+		attrs = append(attrs, slog.Bool("alias", true))
+	}
 	if ex.Asked {
 		attrs = append(attrs, slog.Float64("upstream_ms", milliseconds(ex.Upstream)))
 	}

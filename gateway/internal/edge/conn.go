@@ -28,9 +28,11 @@ var (
 const (
 	// A client that is still sending when its request is refused would see its
 	// connection reset, and lose the answer, if it were closed at once. For this
-	// long, and this much, what it sends is read and thrown away.
+	// long, and this much, what it sends is read and thrown away: more than the
+	// largest body that an operation can take, so that one slightly above the
+	// limit is told so.
 	lingerTime  = 2 * time.Second
-	lingerBytes = 8 << 20
+	lingerBytes = 24 << 20
 
 	// acceptPause is how long to wait after a failed accept, such as one for
 	// want of file descriptors.

@@ -36,8 +36,9 @@ func (c *CORSConfig) Validate(m *config.Mistakes) {
 const (
 	corsMethods = "GET, POST, PUT, DELETE, OPTIONS"
 	corsHeaders = "authorization, accept, content-type, x-tenant-id, x-request-id, idempotency-key, if-match"
-	corsExposed = "x-request-id, etag, ratelimit, ratelimit-policy, retry-after, deprecation, sunset, link"
-	corsMaxAge  = "3600" // seconds
+	corsExposed = "x-request-id, etag, ratelimit, ratelimit-policy, retry-after, deprecation, sunset, link, " +
+		"location, idempotency-replayed, content-disposition"
+	corsMaxAge = "3600" // seconds
 )
 
 // CORS lets browsers show answers to pages of the allowed origins, errors

@@ -68,6 +68,7 @@ type Exchange struct {
 
 	RequestID string        // step RequestID
 	Route     *route.Route  // step Route; nil for what the document does not have
+	Alias     bool          // step Route; the path is an alias of the route's
 	Claims    *token.Claims // step Authenticate; nil for public operations
 	// TenantHash is the tenant as it may appear in logs.
 	TenantHash string

@@ -44,13 +44,34 @@ func (l *Limits) LimitAddress() Step {
 			if l.chargeAddress(ex, policy) {
 				next(ex)
 			}
-			h := &ex.Ctx.Response.Header
-			ex.body = ratelimit.AppendPolicies(ex.body[:0], ex.charges)
-			h.SetCanonical(rateLimitPolicy, ex.body)
-			ex.body = ratelimit.AppendLevels(ex.body[:0], ex.charges)
-			h.SetCanonical(rateLimit, ex.body)
+			ex.tellLimits()
 		}
 	}
+}
+
+// LimitRefused charges the flood guard for what is refused further in before it
+// comes as far as LimitAddress: unknown paths, malformed requests, unwanted
+// bodies. Saying no costs little, so it is said first and counted on the way
+// out; above the limit the answer becomes 429.
+func (l *Limits) LimitRefused() Step {
+	return func(next Handler) Handler {
+		return func(ex *Exchange) {
+			next(ex)
+			if len(ex.charges) == 0 {
+				l.chargeAddress(ex, l.Address)
+				ex.tellLimits()
+			}
+		}
+	}
+}
+
+// tellLimits writes what was charged into the answer.
+func (ex *Exchange) tellLimits() {
+	h := &ex.Ctx.Response.Header
+	ex.body = ratelimit.AppendPolicies(ex.body[:0], ex.charges)
+	h.SetCanonical(rateLimitPolicy, ex.body)
+	ex.body = ratelimit.AppendLevels(ex.body[:0], ex.charges)
+	h.SetCanonical(rateLimit, ex.body)
 }
 
 var (

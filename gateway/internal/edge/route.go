@@ -8,23 +8,29 @@ import (
 )
 
 // Route finds the operation and holds the request against what the document
-// says of it: an unknown path is 404, another method 405 with Allow, a body that
-// is too large 413, one of another media type or with a content coding 415, and
-// one where none belongs 400.
-func Route(table *route.Table) Step {
+// says of it: an unknown path is 404, an alias after its time 410, another
+// method 405 with Allow, a body that is too large 413, one of another media type
+// or with a content coding 415, and one where none belongs 400.
+func Route(table *route.Table, aliases *Aliases) Step {
 	return func(next Handler) Handler {
 		return func(ex *Exchange) {
-			r, allow := table.Match(ex.Method, ex.Path)
-			if r == nil {
-				if allow == "" {
-					ex.Refuse(problem.New(problem.NotFound))
+			r, path := table.Match(ex.Method, ex.Path)
+			if path == nil {
+				ex.Refuse(problem.New(problem.NotFound))
+				return
+			}
+			ex.Route, ex.Alias = r, path.Alias
+			if path.Alias {
+				if p := aliases.use(r); p != nil {
+					ex.Refuse(p)
 					return
 				}
-				ex.Ctx.Response.Header.Set(fasthttp.HeaderAllow, allow)
+			}
+			if r == nil {
+				ex.Ctx.Response.Header.Set(fasthttp.HeaderAllow, path.Allow)
 				ex.Refuse(problem.New(problem.MethodNotAllowed))
 				return
 			}
-			ex.Route = r
 			if p := ex.bodyProblem(); p != nil {
 				ex.Refuse(p)
 				return

@@ -28,6 +28,7 @@ type Config struct {
 	IdleTimeout      time.Duration `env:"IDLE_TIMEOUT" envDefault:"75s" doc:"Longest that a connection may stay silent between requests; longer than that of a load balancer in front"`
 	TokenCacheTokens int           `env:"TOKEN_CACHE_TOKENS" envDefault:"20000" doc:"How many verified tokens are remembered, about 1 KiB each"`
 	CORS             CORSConfig
+	Compat           CompatConfig
 }
 
 // Validate implements [config.Checked].
@@ -44,6 +45,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 		}
 	}
 	c.CORS.Validate(m)
+	c.Compat.Validate(m)
 }
 
 const (

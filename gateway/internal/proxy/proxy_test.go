@@ -237,6 +237,7 @@ func TestUnusableAnswersAre502AndEndTheConnection(t *testing.T) {
 		"status 000":          "HTTP/1.1 000 No\r\nContent-Length: 0\r\n\r\n",
 		"too large a header":  "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", readBuffer) + "\r\n\r\n",
 		"too large a body":    "HTTP/1.1 200 OK\r\nContent-Length: " + strconv.Itoa(maxAnswer+1) + "\r\n\r\n",
+		"too large in chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(maxAnswer+1),
 		"only interim":        "HTTP/1.1 103 Early Hints\r\n\r\n",
 		"a header with a NUL": "HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n",
 	} {
@@ -427,6 +428,35 @@ func TestFramingOfAnswers(t *testing.T) {
 				t.Errorf("%s: written as\n%s", name, b.String())
 			}
 		}
+	}
+}
+
+// chunks is a body of n bytes in chunks of 32 KiB, as a backend streams it.
+func chunks(n int) string {
+	var b strings.Builder
+	for left := n; left > 0; {
+		size := min(left, 32<<10)
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", size, strings.Repeat("x", size))
+		left -= size
+	}
+	return b.String() + "0\r\n\r\n"
+}
+
+func TestLargestStreamedAnswer(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, raw("HTTP/1.1 200 OK\r\nContent-Type: text/csv; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"+chunks(maxAnswer)))
+	p := newProxy(t, nil, u.addr)
+	for range 2 {
+		ex := exchange("GET", "/x", "", "")
+		ex.Route.Timeout = 30 * time.Second
+		p.Handle(ex)
+		h := &ex.Ctx.Response.Header
+		if n := len(ex.Ctx.Response.Body()); ex.Problem != nil || n != maxAnswer || string(h.ContentType()) != "text/csv; charset=utf-8" {
+			t.Errorf("problem %v, %d bytes of %s; want %d", ex.Problem, n, h.ContentType(), maxAnswer)
+		}
+	}
+	if n := u.conns.Load(); n != 1 {
+		t.Errorf("%d connections, want one that is used again", n)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"gatehouse/internal/telemetry"
+	"gatehouse/internal/token"
 )
 
 // Findings are the mistakes of a document, in its order.
@@ -51,6 +52,7 @@ func Compile(document []byte) (*Table, error) {
 type compiler struct {
 	doc      *openapi3.T
 	table    *Table
+	paths    []*Path // of the document, ordered by template
 	findings Findings
 }
 
@@ -77,6 +79,7 @@ func (c *compiler) compile() {
 	for _, template := range templates {
 		c.path(base+template, paths[template])
 	}
+	c.alias()
 }
 
 func (c *compiler) path(template string, item *openapi3.PathItem) {
@@ -86,11 +89,12 @@ func (c *compiler) path(template string, item *openapi3.PathItem) {
 	}
 	place := c.table.root.insert(template)
 	if place.path != nil {
-		c.addf("%s: matches the same requests as %s", template, place.path.template)
+		c.addf("%s: matches the same requests as %s", template, place.path.Template)
 		return
 	}
-	p := &path{template: template}
+	p := &Path{Template: template}
 	place.path = p
+	c.paths = append(c.paths, p)
 
 	operations := item.Operations()
 	for _, method := range methods {
@@ -110,7 +114,7 @@ func (c *compiler) path(template string, item *openapi3.PathItem) {
 	c.addImplied(p)
 	for _, r := range p.byMethod {
 		if r != nil {
-			r.Allow = p.allow
+			r.Allow = p.Allow
 			c.table.routes = append(c.table.routes, r)
 		}
 	}
@@ -119,7 +123,7 @@ func (c *compiler) path(template string, item *openapi3.PathItem) {
 // addImplied adds what every path answers to: HEAD wherever GET is
 // (RFC 9110 section 9.3.2), counted as GET, and OPTIONS, which the gateway
 // answers by itself and counts for all paths together.
-func (c *compiler) addImplied(p *path) {
+func (c *compiler) addImplied(p *Path) {
 	get, head, options := methodIndex("GET"), methodIndex("HEAD"), methodIndex("OPTIONS")
 	if p.byMethod[get] != nil && p.byMethod[head] == nil {
 		r := *p.byMethod[get]
@@ -127,11 +131,11 @@ func (c *compiler) addImplied(p *path) {
 		p.byMethod[head] = &r
 	}
 	if p.byMethod[options] != nil {
-		c.addf("OPTIONS %s: the gateway answers this method by itself", p.template)
+		c.addf("OPTIONS %s: the gateway answers this method by itself", p.Template)
 	}
 	p.byMethod[options] = &Route{
 		Method:   "OPTIONS",
-		Template: p.template,
+		Template: p.Template,
 		Class:    Probe,
 		Public:   true,
 		Local:    true,
@@ -145,7 +149,7 @@ func (c *compiler) addImplied(p *path) {
 			allow = append(allow, methods[i])
 		}
 	}
-	p.allow = strings.Join(allow, ", ")
+	p.Allow = strings.Join(allow, ", ")
 }
 
 // badTemplate says why a template cannot be matched, or "". Requests are
@@ -246,9 +250,16 @@ func (c *compiler) body(where string, r *Route, op *openapi3.Operation) {
 // extensions reads the x- keys. Keys of other makers are none of ours, but one
 // that promises a check which this gateway does not make must not be ignored.
 func (c *compiler) extensions(where string, r *Route, x map[string]any) {
-	for _, name := range []string{"x-role", "x-websocket"} {
-		if _, ok := x[name]; ok {
-			c.addf("%s: %s is not enforced by this gateway", where, name)
+	if _, ok := x["x-websocket"]; ok {
+		c.addf("%s: x-websocket is not enforced by this gateway", where)
+	}
+	if v, ok := x["x-role"]; ok {
+		role, _ := v.(string)
+		switch r.Role = token.Role(role); {
+		case r.Role != token.Admin && r.Role != token.Operator:
+			c.addf("%s: x-role is %v; admin or operator is wanted", where, v)
+		case r.Public:
+			c.addf("%s: x-role on a public operation, which takes no notice of who calls", where)
 		}
 	}
 	switch class, _ := x["x-rate-class"].(string); Class(class) {

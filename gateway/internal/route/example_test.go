@@ -23,8 +23,8 @@ paths:
 	}
 	r, _ := table.Match([]byte("GET"), []byte("/things/7"))
 	fmt.Println(r.Template, r.Public, r.Timeout)
-	r, allow := table.Match([]byte("PUT"), []byte("/things/7"))
-	fmt.Println(r == nil, allow)
+	r, path := table.Match([]byte("PUT"), []byte("/things/7"))
+	fmt.Println(r == nil, path.Allow)
 	// Output:
 	// /things/{id} false 10s
 	// true GET, HEAD, OPTIONS

@@ -10,6 +10,11 @@
 //	x-max-body    largest body in bytes, 1 MiB when absent
 //	x-timeout     longest wait for the backend, 10 s when absent
 //	x-served-by   "gateway" when the edge answers by itself
+//	x-role        "admin" or "operator": who may call, any signed-in caller when absent
+//
+// and of the whole document
+//
+//	x-alias       {from: /api/, to: /api/v1/}: where else the paths under to answer
 //
 // A mistake in the document, such as an unknown extension value or two paths
 // that no request could tell apart, is an error at start, and all mistakes are
@@ -20,6 +25,7 @@ import (
 	"time"
 
 	"gatehouse/internal/telemetry"
+	"gatehouse/internal/token"
 )
 
 // Class names the limit that an operation falls under.
@@ -60,6 +66,8 @@ type Route struct {
 
 	// Public operations take no notice of who calls.
 	Public bool
+	// Role is the least role that may call; empty for any signed-in caller.
+	Role token.Role
 	// Local operations are answered by the gateway.
 	Local bool
 

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/api"
 	"gatehouse/internal/goldentest"
+	"gatehouse/internal/token"
 )
 
 func compileFile(t testing.TB, name string) (*Table, error) {
@@ -63,10 +64,13 @@ func TestMatch(t *testing.T) {
 		{"GET", "/things/a/b/parts", "", ""},                            // and one segment
 		{"GET", "/Things", "", ""},
 	} {
-		r, allow := table.Match([]byte(c.method), []byte(c.path))
-		got := ""
+		r, path := table.Match([]byte(c.method), []byte(c.path))
+		got, allow := "", ""
 		if r != nil {
 			got = r.ID
+		}
+		if path != nil {
+			allow = path.Allow
 		}
 		if got != c.want || allow != c.allow {
 			t.Errorf("Match(%s %s) = %q, %q; want %q, %q", c.method, c.path, got, allow, c.want, c.allow)
@@ -85,16 +89,23 @@ func TestCompileReadsExtensions(t *testing.T) {
 		t.Fatal(err)
 	}
 	create, _ := table.Match([]byte("POST"), []byte("/things"))
-	got := []any{create.Class, create.Public, create.Local, create.MaxBody, create.Timeout, create.MediaTypes}
-	want := []any{Write, false, false, 1000, 1500 * time.Millisecond, []string{"application/json", "text/*"}}
+	got := []any{create.Class, create.Public, create.Role, create.Local, create.MaxBody, create.Timeout, create.MediaTypes}
+	want := []any{Write, false, token.Operator, false, 1000, 1500 * time.Millisecond, []string{"application/json", "text/*"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("POST /things (-want +got):\n%s", diff)
 	}
 	list, _ := table.Match([]byte("GET"), []byte("/things"))
-	got = []any{list.Class, list.Public, list.Local, list.TakesBody(), list.Timeout}
-	want = []any{Read, true, true, false, DefaultTimeout}
+	got = []any{list.Class, list.Public, list.Role, list.Local, list.TakesBody(), list.Timeout}
+	want = []any{Read, true, token.Role(""), true, false, DefaultTimeout}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("GET /things (-want +got):\n%s", diff)
+	}
+	for path, want := range map[string]token.Role{"/things/7": token.Admin, "/things/summary": ""} {
+		for _, method := range []string{"GET", "HEAD"} {
+			if r, _ := table.Match([]byte(method), []byte(path)); r.Role != want {
+				t.Errorf("%s %s asks for role %q, want %q", method, path, r.Role, want)
+			}
+		}
 	}
 	if n := table.BodyLimit([]byte("POST"), []byte("/things")); n != 1000 {
 		t.Errorf("BodyLimit(POST /things) = %d, want 1000", n)
@@ -157,15 +168,21 @@ func TestGatehouseDocument(t *testing.T) {
 	t.Parallel()
 	table := mustCompile(t, api.Document)
 	var b strings.Builder
+	if a := table.Alias; a != nil {
+		fmt.Fprintf(&b, "%s is an alias of %s\n", a.From, a.To)
+	}
 	for _, r := range table.Routes() {
 		who := "signed-in"
-		if r.Public {
+		switch {
+		case r.Public:
 			who = "public"
+		case r.Role != "":
+			who = string(r.Role)
 		}
 		if r.Local {
 			who += " local"
 		}
-		fmt.Fprintf(&b, "%-7s %-28s %-12s %-8s body=%d timeout=%v %s\n",
+		fmt.Fprintf(&b, "%-7s %-40s %-12s %-8s body=%d timeout=%v %s\n",
 			r.Method, r.Template, who, r.Class, r.MaxBody, r.Timeout, strings.Join(r.MediaTypes, ","))
 	}
 	goldentest.Compare(t, "routes.txt", b.String())
@@ -205,7 +222,7 @@ func FuzzMatch(f *testing.F) {
 // FuzzCompile checks that no document panics the compiler, and that none gets
 // through with an operation that has no class or no timeout.
 func FuzzCompile(f *testing.F) {
-	for _, name := range []string{"small.yaml", "mistakes.yaml"} {
+	for _, name := range []string{"small.yaml", "alias.yaml", "mistakes.yaml"} {
 		document, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)

@@ -7,6 +7,10 @@ type Table struct {
 	root   node
 	routes []*Route
 
+	// Alias is where the document's operations answer besides their own paths;
+	// nil for nowhere.
+	Alias *Alias
+
 	// Document is the document in JSON, as clients get it.
 	Document []byte
 }
@@ -14,18 +18,24 @@ type Table struct {
 // methods are those that a document may use, in the order of the Allow header.
 var methods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-// path is one template with its operations by the index of the method.
-type path struct {
-	template string
-	allow    string
-	byMethod [len(methods)]*Route
+// Path is one path with its operations. Paths are shared by all requests and
+// never change.
+type Path struct {
+	Template string // as the document writes it, base path included
+	Allow    string // its methods, for the Allow header
+
+	// Alias is whether requests come to the operations by an alias of the
+	// template. Everything else is as at the template itself.
+	Alias bool
+
+	byMethod [len(methods)]*Route // by the index of the method
 }
 
 // node is a position in the tree of path segments.
 type node struct {
 	static map[string]*node
 	param  *node
-	path   *path
+	path   *Path
 }
 
 // methodIndex returns the index in methods, or -1.
@@ -53,26 +63,34 @@ func methodIndex[T string | []byte](method T) int {
 func KnownMethod(method []byte) bool { return methodIndex(method) >= 0 }
 
 // Match finds the operation for a method and a path without its query, byte
-// for byte. Without one it returns nil and the methods that the path does have,
-// which is "" when the document has no such path.
-func (t *Table) Match(method, target []byte) (r *Route, allow string) {
+// for byte. The operation is nil when the path does not have the method, and
+// the path is nil when the document does not have it.
+func (t *Table) Match(method, target []byte) (*Route, *Path) {
 	if len(target) == 0 || target[0] != '/' {
-		return nil, ""
+		return nil, nil
 	}
 	p := t.root.find(target[1:])
-	if p == nil {
-		return nil, ""
+	if p == nil || p.Alias && t.Alias == nil {
+		return nil, nil
 	}
 	if i := methodIndex(method); i >= 0 {
-		r = p.byMethod[i]
+		return p.byMethod[i], p
 	}
-	return r, p.allow
+	return nil, p
+}
+
+// WithoutAliases returns a table in which the aliases are paths that the
+// document does not have.
+func (t *Table) WithoutAliases() *Table {
+	without := *t
+	without.Alias = nil
+	return &without
 }
 
 // find matches the segments in rest. A static segment goes before a parameter;
 // when it leads nowhere the parameter is tried. The tree is as deep as the
 // longest template, which bounds the recursion.
-func (n *node) find(rest []byte) *path {
+func (n *node) find(rest []byte) *Path {
 	segment, more := rest, false
 	for i, c := range rest {
 		if c == '/' {
@@ -91,7 +109,7 @@ func (n *node) find(rest []byte) *path {
 	return nil
 }
 
-func (n *node) end(rest []byte, more bool) *path {
+func (n *node) end(rest []byte, more bool) *Path {
 	if more {
 		return n.find(rest)
 	}
@@ -122,7 +140,8 @@ func (n *node) insert(template string) *node {
 	return n
 }
 
-// Routes returns all routes, ordered by template and method.
+// Routes returns all routes, ordered by template and method, each once: by an
+// alias the same ones are reached.
 func (t *Table) Routes() []*Route { return t.routes }
 
 // BodyLimit returns how many bytes of body to read for a request: the
