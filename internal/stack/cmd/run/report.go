@@ -22,9 +22,7 @@ func report(w io.Writer, s *stack.Stack, o stack.Options, took time.Duration) {
 	for _, b := range s.Backends {
 		line("  %-10s %s  ops %s", b.Name(), b.API, b.Ops)
 	}
-	if s.Postgres != nil {
-		line("  %-10s %s", "database", s.OwnerURL)
-	}
+	line("  %-10s %s", "database", database(s))
 	line("  %-10s %s", "logs", filepath.Join(o.Dir, "log"))
 	line("")
 	line("  %-10s tenant %s, user %s, password %s", "demo", stack.DemoTenant, stack.DemoUser, s.Secrets.DemoPassword)
@@ -32,6 +30,16 @@ func report(w io.Writer, s *stack.Stack, o stack.Options, took time.Duration) {
 	line("\nTry it in another terminal: sign in, store a contact, list the contacts.\n")
 	line("%s\n", strings.Join(commands(s), "\n\n"))
 	line("Ctrl-C stops everything. The data stays in %s until `make clean`.", o.Dir)
+}
+
+// database says where the data is. A server of somebody else's was chosen by the
+// environment, maybe by accident, so what was done to it is said.
+func database(s *stack.Stack) string {
+	u, err := url.Parse(s.OwnerURL)
+	if err != nil || s.Postgres != nil {
+		return s.OwnerURL
+	}
+	return fmt.Sprintf("%s on %s, from DATABASE_URL; its roles gh_* have new passwords", strings.TrimPrefix(u.Path, "/"), u.Host)
 }
 
 // local shows a loopback address by the name that people and the certificate

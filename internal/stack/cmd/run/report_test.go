@@ -42,6 +42,15 @@ func eventuallyNothingLeft(t *testing.T, report string) {
 	}
 }
 
+// A database that the environment chose is named, without its passwords.
+func TestReportNamesAForeignDatabase(t *testing.T) {
+	t.Parallel()
+	got := database(&stack.Stack{OwnerURL: "postgres://gh_owner:hunter2@db.example.com:5432/gatehouse"})
+	if want := "gatehouse on db.example.com:5432, from DATABASE_URL; its roles gh_* have new passwords"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // The commands are what a shell has to take: a stand-in for curl prints its
 // arguments and the answer to a login.
 func TestCommandsWorkWhenPasted(t *testing.T) {
