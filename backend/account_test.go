@@ -1,6 +1,10 @@
 package backend
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +17,52 @@ import (
 	"gatehouse/internal/config"
 	"gatehouse/internal/token"
 )
+
+// audited returns actor, target and details of the audit rows of an action,
+// oldest first.
+func (s *testServer) audited(action string) []string {
+	s.t.Helper()
+	return dbtest.Value[[]string](s.t, s.db.OwnerURL, `
+		select coalesce(array_agg(coalesce(actor, '-') || ' ' || coalesce(target, '-') || ' ' || details order by created_at, id), '{}')
+		from tenant.audit where action = $1`, action)
+}
+
+// exec changes the database behind the server's back.
+func (s *testServer) exec(sql string, args ...any) {
+	s.t.Helper()
+	dbtest.Exec(s.t, s.db.AdminURL, sql, args...)
+}
+
+// userID returns the id of a signed-in user.
+func (s *testServer) userID(p pair) string {
+	s.t.Helper()
+	claims, err := s.keys.Verify(p.Access)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return claims.UserID.String()
+}
+
+// invite makes an invitation that expires in so much time and returns its
+// token. An empty address means none.
+func (s *testServer) invite(tenant, role, email string, expires time.Duration) string {
+	s.t.Helper()
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	raw := base64.RawURLEncoding.EncodeToString(secret)
+	hash := sha256.Sum256([]byte(raw))
+	s.exec(`insert into tenant.invitations (tenant_id, id, hash, role, email, email_key, expires_at)
+		values ($1, gen_random_uuid(), $2, $3, nullif($4, ''), lower(nullif($4, '')), now() + $5)`, tenant, hash[:], role, email, expires)
+	return raw
+}
+
+func signupBody(tenant, username string, invite ...string) map[string]any {
+	b := map[string]any{"username": username, "email": username + "@example.com", "password": testPassword, "tenant_id": tenant}
+	if len(invite) > 0 {
+		b["invite_token"] = invite[0]
+	}
+	return b
+}
 
 func TestSignupLoginMeLogout(t *testing.T) {
 	t.Parallel()
@@ -87,6 +137,11 @@ func TestSignupRefusals(t *testing.T) {
 		{"malformed tenant", body("tenant_id", "../acme"), 400, "validation_failed", []string{"/tenant_id"}},
 		{"NUL in a tenant", body("tenant_id", "a\x00"), 400, "validation_failed", []string{"/tenant_id"}},
 		{"a role", body("role", "admin"), 400, "validation_failed", []string{"/role"}},
+		{"short invitation", body("invite_token", strings.Repeat("a", 42)), 400, "validation_failed", []string{"/invite_token"}},
+		{"long invitation", body("invite_token", strings.Repeat("a", 44)), 400, "validation_failed", []string{"/invite_token"}},
+		{"malformed invitation", body("invite_token", strings.Repeat("a", 42)+"+"), 400, "validation_failed", []string{"/invite_token"}},
+		{"no invitation", body("invite_token", ""), 400, "validation_failed", []string{"/invite_token"}},
+		{"null invitation", body("invite_token", nil), 400, "validation_failed", []string{"/invite_token"}},
 		{"everything", map[string]any{"username": "x", "email": "x", "password": "x", "tenant_id": "_"}, 400,
 			"validation_failed", []string{"/username", "/email", "/password", "/password", "/tenant_id"}},
 	} {
@@ -102,30 +157,40 @@ func TestSignupRefusals(t *testing.T) {
 	}
 }
 
-func TestLoginRefusals(t *testing.T) {
+func TestSignupByInvitation(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t)
-	s.signup("acme", "carla")
-	s.signup("acme", "gone")
-	dbtest.Exec(t, s.db.AdminURL, "update tenant.users set active = false where username = 'gone'")
-	dbtest.Exec(t, s.db.AdminURL, "update control.tenants set status = 'suspended' where id = 'globex'")
+	s.db.AddTenant(t, "guild", "invite")
+	s.exec("update control.tenants set status = 'suspended' where id = 'globex'")
+	s.do("POST", "/api/v1/auth/signup", "", signupBody("acme", "taken")).want(t, 201)
+
+	used := s.invite("guild", "member", "", time.Hour)
+	s.do("POST", "/api/v1/auth/signup", "", signupBody("guild", "first", used)).want(t, 201)
+	withdrawn := s.invite("guild", "member", "", time.Hour)
+	s.exec("delete from tenant.invitations where used_at is null")
+	bound := s.invite("guild", "admin", "Ana@Example.com", time.Hour)
 
 	var first string
-	for _, tc := range []struct{ name, user, password, tenant string }{
-		{"wrong password", "carla", "Wrong-Horse-7", "acme"},
-		{"unknown user", "nobody", testPassword, "acme"},
-		{"unknown tenant", "carla", testPassword, "nowhere"},
-		{"another tenant", "carla", testPassword, "closed"},
-		{"suspended tenant", "carla", testPassword, "globex"},
-		{"inactive", "gone", testPassword, "acme"},
+	for _, tc := range []struct {
+		name string
+		body map[string]any
+	}{
+		{"without", signupBody("guild", "ana")},
+		{"wrong", signupBody("guild", "ana", strings.Repeat("A", 43))},
+		{"used", signupBody("guild", "ana", used)},
+		{"expired", signupBody("guild", "ana", s.invite("guild", "admin", "", 0))},
+		{"withdrawn", signupBody("guild", "ana", withdrawn)},
+		{"another tenant's", signupBody("guild", "ana", s.invite("acme", "member", "", time.Hour))},
+		{"for another address", signupBody("guild", "bea", bound)},
+		{"taken name and wrong", signupBody("guild", "first", strings.Repeat("A", 43))},
+		{"wrong in an open tenant", signupBody("acme", "ana", strings.Repeat("A", 43))},
+		{"taken name and wrong in an open tenant", signupBody("acme", "taken", strings.Repeat("A", 43))},
+		{"good for a closed tenant", signupBody("closed", "ana", s.invite("closed", "member", "", time.Hour))},
+		{"good for a suspended tenant", signupBody("globex", "ana", s.invite("globex", "member", "", time.Hour))},
+		{"unknown tenant", signupBody("nowhere", "ana", strings.Repeat("A", 43))},
 	} {
-		a := s.do("POST", "/api/v1/auth/login", "", map[string]any{
-			"username_or_email": tc.user, "password": tc.password, "tenant_id": tc.tenant,
-		})
-		p := a.problem(t, 401, "invalid_credentials")
-		if p.Message != "Wrong username or password, please try again" {
-			t.Errorf("%s: got message %q", tc.name, p.Message)
-		}
+		a := s.do("POST", "/api/v1/auth/signup", "", tc.body)
+		p := a.problem(t, 403, "signup_closed")
 		same := strings.ReplaceAll(string(a.body), p.RequestID, "")
 		if first == "" {
 			first = same
@@ -134,88 +199,71 @@ func TestLoginRefusals(t *testing.T) {
 			t.Errorf("%s: the answer tells it apart: %s", tc.name, same)
 		}
 	}
-	counts := dbtest.Value[string](t, s.db.OwnerURL,
-		`select string_agg(outcome || n, ' ' order by outcome) from (select outcome, count(*) n from tenant.login_events group by 1) e`)
-	if want := "bad_password1 inactive1 ok2 unknown_user2"; counts != want {
-		t.Errorf("got login events %q, want %q", counts, want)
+	if n := dbtest.Value[int](t, s.db.OwnerURL, "select count(*)::int from tenant.invitations where used_at is not null"); n != 1 {
+		t.Errorf("got %d used invitations, want 1", n)
 	}
-	s.do("POST", "/api/v1/auth/login", "", map[string]any{"username_or_email": "", "password": "", "tenant_id": ""}).
-		problem(t, 400, "validation_failed", "/username_or_email", "/password", "/tenant_id")
-}
 
-func TestRefreshRotates(t *testing.T) {
-	t.Parallel()
-	s := newTestServer(t)
-	first := s.signup("acme", "dora")
-	var second pair
-	s.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": first.Refresh}).want(t, 200).into(t, &second)
-	if second.Refresh == first.Refresh || second.Access == first.Access {
-		t.Error("the pair was not rotated")
+	// The invitation says the role; its address ignores case.
+	var user struct{ ID, Role string }
+	s.do("POST", "/api/v1/auth/signup", "", signupBody("guild", "ANA", bound)).want(t, 201).into(t, &user)
+	if user.Role != "admin" {
+		t.Errorf("got role %q, want admin", user.Role)
 	}
-	s.do("GET", "/api/v1/auth/me", second.Access, nil).want(t, 200)
-
-	// Using the first again ends the session, for both of its tokens.
-	s.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": first.Refresh}).problem(t, 401, "invalid_refresh_token")
-	s.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": second.Refresh}).problem(t, 401, "invalid_refresh_token")
-	s.do("GET", "/api/v1/auth/me", second.Access, nil).problem(t, 401, "unauthenticated")
-	if reason := dbtest.Value[string](t, s.db.OwnerURL, "select revoked_reason from tenant.sessions"); reason != "reuse" {
-		t.Errorf("got reason %q, want reuse", reason)
+	invitation := dbtest.Value[string](t, s.db.OwnerURL, "select id::text from tenant.invitations where used_by = $1 and used_at is not null", user.ID)
+	if want := fmt.Sprintf(`- %s {"role": "admin", "invitation": "%s"}`, user.ID, invitation); s.audited("user.signup")[2] != want {
+		t.Errorf("got audit %q, want %q last", s.audited("user.signup"), want)
 	}
-	if !strings.Contains(s.logs.String(), "refresh_token_reuse") {
-		t.Error("reuse was not logged as a security event")
+	if want := fmt.Sprintf(`- %s {"user": "%s"}`, invitation, user.ID); s.audited("invitation.use")[1] != want {
+		t.Errorf("got audit %q, want %q last", s.audited("invitation.use"), want)
+	}
+	// An open tenant honours one too.
+	s.do("POST", "/api/v1/auth/signup", "", signupBody("acme", "carla", s.invite("acme", "admin", "", time.Hour))).want(t, 201).into(t, &user)
+	if user.Role != "admin" {
+		t.Errorf("got role %q, want admin", user.Role)
 	}
 }
 
-func TestRefreshOnceInParallel(t *testing.T) {
+func TestInvitationOutlivesARefusedSignup(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t)
-	p := s.signup("acme", "elisa")
+	s.do("POST", "/api/v1/auth/signup", "", signupBody("acme", "ana")).want(t, 201)
+	invite := s.invite("acme", "member", "", time.Hour)
+	s.do("POST", "/api/v1/auth/signup", "", signupBody("acme", "ANA", invite)).problem(t, 409, "conflict")
+	s.do("POST", "/api/v1/auth/signup", "", signupBody("acme", "bea", invite)).want(t, 201)
+	if got := s.audited("invitation.use"); len(got) != 1 {
+		t.Errorf("got audit %q, want one row", got)
+	}
+}
+
+func TestInvitationWorksOnceInParallel(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	s.db.AddTenant(t, "guild", "invite")
+	invite := s.invite("guild", "admin", "", time.Hour)
+	count := parallel(20, func(i int) int {
+		return s.do("POST", "/api/v1/auth/signup", "", signupBody("guild", fmt.Sprintf("user%d", i), invite)).StatusCode
+	})
+	if count[201] != 1 || count[403] != 19 {
+		t.Errorf("got %v, want one 201 and 19 403", count)
+	}
+	if n := dbtest.Value[int](t, s.db.OwnerURL, "select count(*)::int from tenant.users"); n != 1 {
+		t.Errorf("got %d users, want 1", n)
+	}
+}
+
+// parallel runs fn n times at once and counts the statuses that it returns.
+func parallel(n int, fn func(i int) int) map[int]int {
+	statuses := make([]int, n)
 	var wg sync.WaitGroup
-	statuses := make([]int, 50)
 	for i := range statuses {
-		wg.Go(func() {
-			statuses[i] = s.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": p.Refresh}).StatusCode
-		})
+		wg.Go(func() { statuses[i] = fn(i) })
 	}
 	wg.Wait()
 	count := map[int]int{}
 	for _, status := range statuses {
 		count[status]++
 	}
-	if count[200] != 1 || count[401] != 49 {
-		t.Errorf("got %v, want one 200 and 49 401", count)
-	}
-	if !dbtest.Value[bool](t, s.db.OwnerURL, "select revoked_at is not null from tenant.sessions") {
-		t.Error("the session is still live")
-	}
-}
-
-func TestRefreshRefusals(t *testing.T) {
-	t.Parallel()
-	s := newTestServer(t)
-	p := s.signup("acme", "fabio")
-	secret := strings.TrimPrefix(p.Refresh, "acme.")
-	for _, raw := range []string{"", "x", secret, "globex." + secret, "nowhere." + secret, "ACME." + secret, p.Refresh + "x",
-		p.Access, strings.Repeat(".", 3000), "acme." + strings.Repeat("A", 43)} {
-		s.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": raw}).problem(t, 401, "invalid_refresh_token")
-	}
-	expired := s.login("acme", "fabio")
-	dbtest.Exec(t, s.db.AdminURL, "update tenant.refresh_tokens set expires_at = now()")
-	s.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": expired.Refresh}).problem(t, 401, "invalid_refresh_token")
-
-	dbtest.Exec(t, s.db.AdminURL, "update tenant.refresh_tokens set expires_at = now() + interval '1 day'")
-	dbtest.Exec(t, s.db.AdminURL, "update tenant.users set active = false")
-	s.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": expired.Refresh}).problem(t, 401, "invalid_refresh_token")
-}
-
-func TestSingleSessionMode(t *testing.T) {
-	t.Parallel()
-	s := newTestServer(t)
-	dbtest.Exec(t, s.db.AdminURL, "update control.tenants set session_mode = 'single' where id = 'acme'")
-	first := s.signup("acme", "gil")
-	second := s.login("acme", "gil")
-	s.do("GET", "/api/v1/auth/me", first.Access, nil).problem(t, 401, "unauthenticated")
-	s.do("GET", "/api/v1/auth/me", second.Access, nil).want(t, 200)
+	return count
 }
 
 func TestTokenRefusals(t *testing.T) {

@@ -10,11 +10,15 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
+	"gatehouse/backend/internal/session"
+	"gatehouse/backend/internal/tenant"
+	"gatehouse/backend/internal/user"
 	"gatehouse/backend/internal/web"
 	"gatehouse/internal/health"
 	"gatehouse/internal/ops"
@@ -23,7 +27,7 @@ import (
 )
 
 // maintConns is how many connections operators' work may take.
-const maintConns = 4
+const maintConns = 8
 
 // Backend is one backend process.
 type Backend struct {
@@ -32,6 +36,7 @@ type Backend struct {
 	db      *pg.DB
 	maint   *pg.DB
 	tenants *placement.Directory
+	prober  *tenant.Prober
 	redis   *redisconn.Client
 	checker *health.Checker
 	server  *fasthttp.Server
@@ -86,10 +91,27 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Hasher:         hasher,
 		Keys:           keys,
 		AccessLifetime: time.Duration(c.MaxAge) * time.Second,
+		ReuseGrace:     c.ReuseGrace,
+		TenantHash:     c.Logging.TenantHash,
 		Now:            time.Now,
 		Log:            log,
 	}
+	sessions := &session.Service{Directory: directory}
 	contacts := &contact.Service{Directory: directory}
+	users := &user.Service{
+		Directory:  directory,
+		Maint:      maint,
+		Hasher:     hasher,
+		TenantHash: c.Logging.TenantHash,
+		Now:        time.Now,
+		Log:        log,
+	}
+	trails := &audit.Service{Directory: directory, Maint: maint, TenantHash: c.Logging.TenantHash, Log: log}
+
+	prober := tenant.NewProber(maint, directory, log, time.Now)
+	tenants := tenant.New(tenant.Service{
+		Maint: maint, Directory: directory, Prober: prober, Log: log, TenantHash: c.Logging.TenantHash,
+	})
 
 	return &Backend{
 		config:  c,
@@ -97,10 +119,11 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		db:      db,
 		maint:   maint,
 		tenants: directory,
+		prober:  prober,
 		redis:   redis,
 		checker: checker,
 		server: newServer(app, routes(checker, features{
-			auth: accounts, contact: contacts,
+			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants,
 		}), log),
 		ops: ops.New(checker, log),
 	}, nil
@@ -118,7 +141,8 @@ func newServer(app *web.App, routes []web.Route, log *slog.Logger) *fasthttp.Ser
 		WriteTimeout:          30 * time.Second,
 		IdleTimeout:           time.Minute, // above the gateways' 10 s, who then close first
 		ReadBufferSize:        32 << 10,    // the gateway's header limit and the headers it adds
-		MaxRequestBodySize:    10 << 20,    // the largest x-max-body of the OpenAPI document
+		MaxRequestBodySize:    web.MaxBody,
+		HeaderReceived:        web.Bounds(routes), // for the routes that take more
 		Concurrency:           16 << 10,
 		CloseOnShutdown:       true,
 		SecureErrorLogMessage: true,
@@ -177,6 +201,7 @@ func (b *Backend) stop() error {
 	defer cancel()
 	err := b.server.ShutdownWithContext(ctx)
 	err = errors.Join(err, b.ops.Shutdown(ctx), b.redis.Close())
+	b.prober.Close()
 	b.tenants.Close()
 	b.maint.Close()
 	b.db.Close()

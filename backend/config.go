@@ -31,6 +31,7 @@ type Config struct {
 	Logging  logging.Config
 
 	MaxAge          int            `env:"MAX_AGE" envDefault:"900" doc:"Lifetime of an access token in seconds, at most 3600"`
+	ReuseGrace      time.Duration  `env:"REFRESH_REUSE_GRACE" envDefault:"0s" doc:"How long the client that spent a refresh token may repeat that, for when the answer was lost; at most 30s, 0s for never"`
 	TrustedGateways []netip.Prefix `env:"TRUSTED_GATEWAYS" envDefault:"127.0.0.0/8,::1/128" doc:"Peers whose X-Request-Id, X-Forwarded-For and X-Request-Timeout are believed" kind:"comma-separated networks such as 10.0.0.0/8"`
 	RequestTimeout  time.Duration  `env:"REQUEST_TIMEOUT" envDefault:"10s" doc:"Time for a request that comes without X-Request-Timeout"`
 	DrainDelay      time.Duration  `env:"DRAIN_DELAY" envDefault:"5s" doc:"How long a stopping process goes on serving while it reports not ready, so that nobody is sent to it any more"`
@@ -51,6 +52,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Password.Validate(m)
 	c.Logging.Validate(m)
 	m.Range("MAX_AGE", c.MaxAge, 1, 3600)
+	checkDuration(m, "REFRESH_REUSE_GRACE", c.ReuseGrace, 0, 30*time.Second)
 	checkDuration(m, "REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 5*time.Minute)
 	checkDuration(m, "DRAIN_DELAY", c.DrainDelay, 0, 5*time.Minute)
 	checkDuration(m, "SHUTDOWN_TIMEOUT", c.ShutdownTimeout, 100*time.Millisecond, 5*time.Minute)

@@ -162,6 +162,7 @@ type page struct {
 		Limit, Count int
 		HasMore      bool    `json:"has_more"`
 		NextCursor   *string `json:"next_cursor"`
+		Total        *int
 	}
 }
 
@@ -272,5 +273,245 @@ func TestContactListRefusals(t *testing.T) {
 		if p := a.problem(t, 400, "invalid_cursor"); p.Code != "invalid_cursor" {
 			t.Errorf("%s: %s", name, a.body)
 		}
+	}
+}
+
+// Texts are looked for anywhere and in any case; nothing in them is a wildcard.
+func TestContactSearch(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	token := s.signup("acme", "ana").Access
+	for _, c := range []struct{ name, email, phone string }{
+		{"José Ünal", "jose@Example.com", "+55 11 91234-5678"},
+		{"100% Ana", "a_b@example.com", "(11) 1234-0000"},
+		{"STRASSE", `back\slash@example.org`, "0000000000"},
+		{"x\U0001F600y", "'or''1@example.org", "1111111111"},
+	} {
+		b := contactBody()
+		b["name"], b["email"], b["phone"] = c.name, c.email, c.phone
+		s.do("POST", "/api/v1/address-book", token, b).want(t, 201)
+	}
+	for _, tc := range []struct{ param, text, want string }{
+		{"name", "jose\u0301", "José Ünal"},
+		{"name", "ÉÜ", ""},
+		{"name", "É Ü", "José Ünal"},
+		{"name", "jose", ""},
+		{"name", "%", "100% Ana"},
+		{"name", "_", ""},
+		{"name", "0%_a", ""},
+		{"name", "straße", "STRASSE"},
+		{"name", "ｓｔｒ", "STRASSE"},
+		{"name", "\U0001F600", "x\U0001F600y"},
+		{"name", "A", "100% Ana STRASSE José Ünal"},
+		{"name", "'", ""},
+		{"email", "_", "100% Ana"},
+		{"email", `\`, "STRASSE"},
+		{"email", `\s`, "STRASSE"},
+		{"email", "EXAMPLE.COM", "José Ünal 100% Ana"},
+		{"email", "or''1", "x\U0001F600y"},
+		{"email", "%", ""},
+		{"phone", "+55 11", "José Ünal"},
+		{"phone", "(11) ", "100% Ana"},
+		{"phone", "0000", "100% Ana STRASSE"},
+		{"phone", "%", ""},
+		{"q", "0000", "100% Ana STRASSE"},
+		{"q", "example.ORG", "STRASSE x\U0001F600y"},
+		{"q", "ana", "100% Ana"},
+		{"q", "%", "100% Ana"},
+		{"q", "nobody", ""},
+	} {
+		var got []string
+		p := s.page(token, url.Values{tc.param: {tc.text}, "count": {"exact"}})
+		for _, c := range p.Data {
+			got = append(got, c.Name)
+		}
+		slices.Sort(got)
+		want := []string{}
+		for _, name := range []string{"100% Ana", "José Ünal", "STRASSE", "x\U0001F600y"} {
+			if strings.Contains(tc.want, name) {
+				want = append(want, name)
+			}
+		}
+		slices.Sort(want)
+		if !slices.Equal(got, want) || p.Metadata.Total == nil || *p.Metadata.Total != len(want) {
+			t.Errorf("%s=%s: got %q, total %v, want %q", tc.param, tc.text, got, p.Metadata.Total, want)
+		}
+	}
+	if got := s.page(token, url.Values{"name": {"a"}, "email": {"example"}, "phone": {"0000"}, "q": {"slash"}, "gender": {"female"}}); len(got.Data) != 1 {
+		t.Errorf("all at once: got %+v", got.Data)
+	}
+	for _, name := range []string{"name", "email", "phone", "q"} {
+		for _, value := range []string{"", "%20", "%00", "a%0Ab", "%ff", strings.Repeat("a", 101)} {
+			s.do("GET", "/api/v1/address-book?"+name+"="+value, token, nil).problem(t, 400, "invalid_query", name)
+		}
+		s.do("GET", "/api/v1/address-book?"+name+"=a&"+name+"=a", token, nil).problem(t, 400, "invalid_query", name)
+		s.do("GET", "/api/v1/address-book?"+name+"="+strings.Repeat("%C3%A3", 100), token, nil).want(t, 200)
+	}
+}
+
+func TestContactCount(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	ana, bob := s.signup("acme", "ana").Access, s.signup("globex", "bob").Access
+	for i := range 5 {
+		b := contactBody()
+		b["age"] = i
+		s.do("POST", "/api/v1/address-book", ana, b).want(t, 201)
+	}
+	s.do("POST", "/api/v1/address-book", bob, contactBody()).want(t, 201)
+
+	first := s.page(ana, url.Values{"limit": {"2"}, "age_gte": {"1"}})
+	if first.Metadata.Total != nil {
+		t.Errorf("got a total that nobody asked for: %d", *first.Metadata.Total)
+	}
+	// It may be asked for on any page, and stays the same.
+	second := s.page(ana, url.Values{"limit": {"2"}, "age_gte": {"1"}, "cursor": {*first.Metadata.NextCursor}, "count": {"exact"}})
+	if second.Metadata.Total == nil || *second.Metadata.Total != 4 || len(second.Data) != 2 {
+		t.Errorf("got %+v", second)
+	}
+	for _, value := range []string{"", "true", "Exact"} {
+		s.do("GET", "/api/v1/address-book?count="+value, ana, nil).problem(t, 400, "invalid_query", "count")
+	}
+}
+
+func TestContactVersions(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	ana, bob := s.signup("acme", "ana").Access, s.signup("globex", "bob").Access
+	a := s.do("POST", "/api/v1/address-book", ana, contactBody()).want(t, 201)
+	path := a.Header.Get("Location")
+	tag := func(a answer, want string) {
+		t.Helper()
+		if got := a.Header.Get("ETag"); got != want {
+			t.Errorf("got ETag %s, want %s", got, want)
+		}
+	}
+	put := func(match string) answer {
+		t.Helper()
+		return s.do("PUT", path, ana, contactBody(), "If-Match", match)
+	}
+	tag(a, `"1"`)
+	tag(s.do("GET", path, ana, nil), `"1"`)
+	tag(s.do("HEAD", path, ana, nil), `"1"`)
+	tag(put(`"1"`).want(t, 200), `"2"`)
+	tag(put(`"7", "2", "other"`).want(t, 200), `"3"`)
+	tag(put(`*`).want(t, 200), `"4"`)
+	tag(s.do("PUT", path, ana, contactBody()).want(t, 200), `"5"`)
+	for _, match := range []string{`"4"`, `W/"5"`, `"05"`, `"5x"`, `""`, `"4", W/"5"`} {
+		put(match).problem(t, 412, "precondition_failed")
+		s.do("DELETE", path, ana, nil, "If-Match", match).problem(t, 412, "precondition_failed")
+	}
+	for _, match := range []string{"5", `"5`, `*, "5"`, ","} {
+		put(match).problem(t, 400, "validation_failed", "If-Match")
+		s.do("DELETE", path, ana, nil, "If-Match", match).problem(t, 400, "validation_failed", "If-Match")
+	}
+	// What is wrong with the body comes first; what does not exist, or is
+	// another tenant's, has no version that could be the wrong one.
+	s.do("PUT", path, ana, "{}", "If-Match", `"4"`).problem(t, 400, "validation_failed")
+	for _, match := range []string{`"5"`, `"4"`, "*"} {
+		s.do("PUT", path, bob, contactBody(), "If-Match", match).problem(t, 404, "not_found")
+		s.do("DELETE", path, bob, nil, "If-Match", match).problem(t, 404, "not_found")
+		absent := "/api/v1/address-book/" + uuid.NewString()
+		s.do("PUT", absent, ana, contactBody(), "If-Match", match).problem(t, 404, "not_found")
+		s.do("DELETE", absent, ana, nil, "If-Match", match).problem(t, 404, "not_found")
+	}
+	tag(s.do("GET", path, ana, nil), `"5"`)
+	s.do("DELETE", path, ana, nil, "If-Match", `"5"`).want(t, 200)
+	s.do("DELETE", path, ana, nil, "If-Match", `"5"`).problem(t, 404, "not_found")
+}
+
+// Of many that change the same version at once, one does.
+func TestContactConcurrentChanges(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	token := s.signup("acme", "ana").Access
+	path := s.do("POST", "/api/v1/address-book", token, contactBody()).want(t, 201).Header.Get("Location")
+	statuses := make(chan int)
+	const clients = 12
+	for range clients {
+		go func() { statuses <- s.do("PUT", path, token, contactBody(), "If-Match", `"1"`).StatusCode }()
+	}
+	count := map[int]int{}
+	for range clients {
+		count[<-statuses]++
+	}
+	if count[200] != 1 || count[412] != clients-1 {
+		t.Errorf("got %v", count)
+	}
+}
+
+func TestContactIdempotency(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	ana, eve, bob := s.signup("acme", "ana").Access, s.signup("acme", "eve").Access, s.signup("globex", "bob").Access
+	const path, key = "/api/v1/address-book", "key-1"
+	post := func(path, token string, body any, key string) answer {
+		t.Helper()
+		return s.do("POST", path, token, body, "Idempotency-Key", key)
+	}
+	// A refusal by validation is not kept.
+	post(path, ana, "{}", key).problem(t, 400, "validation_failed")
+	first := post(path, ana, contactBody(), key).want(t, 201)
+	if first.Header.Get("Idempotency-Replayed") != "" {
+		t.Error("the first was replayed")
+	}
+	for _, p := range []string{path, "/api/address-book"} {
+		again := post(p, ana, contactBody(), key).want(t, 201)
+		if string(again.body) != string(first.body) || again.Header.Get("Idempotency-Replayed") != "true" ||
+			again.Header.Get("Location") != first.Header.Get("Location") || again.Header.Get("ETag") != `"1"` ||
+			again.Header.Get("Content-Type") != first.Header.Get("Content-Type") {
+			t.Errorf("%s: got %v %s, want %s", p, again.Header, again.body, first.body)
+		}
+	}
+	other := contactBody()
+	other["age"] = 35
+	post(path, ana, other, key).problem(t, 422, "idempotency_mismatch")
+	for name, token := range map[string]string{"another user": eve, "another tenant": bob} {
+		if a := post(path, token, contactBody(), key).want(t, 201); a.Header.Get("Idempotency-Replayed") != "" {
+			t.Errorf("%s: replayed", name)
+		}
+	}
+	for _, bad := range []string{"", "a b", "é", strings.Repeat("k", 256)} {
+		post(path, ana, contactBody(), bad).problem(t, 400, "validation_failed", "Idempotency-Key")
+	}
+	// Keys mean nothing to what can be repeated anyway.
+	s.do("PUT", first.Header.Get("Location"), ana, other, "Idempotency-Key", key).want(t, 200)
+
+	const clients = 8
+	answers := make(chan answer)
+	for range clients {
+		go func() { answers <- post(path, ana, contactBody(), "key-2") }()
+	}
+	for range clients {
+		if a := <-answers; a.StatusCode != 201 {
+			a.problem(t, 409, "idempotency_in_progress")
+		}
+	}
+	if n := dbtest.Value[int](t, s.db.OwnerURL, "select count(*)::int from tenant.contacts"); n != 4 {
+		t.Errorf("got %d contacts, want 4", n)
+	}
+}
+
+// With the session end all ways to change contacts, whatever else is wrong.
+func TestContactAfterLogout(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	token := s.signup("acme", "ana").Access
+	path := s.do("POST", "/api/v1/address-book", token, contactBody()).want(t, 201).Header.Get("Location")
+	s.do("POST", "/api/v1/address-book", token, contactBody(), "Idempotency-Key", "a").want(t, 201)
+	s.do("POST", "/api/v1/auth/logout", token, nil).want(t, 200)
+	for _, a := range []answer{
+		s.do("POST", "/api/v1/address-book", token, contactBody()),
+		s.do("POST", "/api/v1/address-book", token, contactBody(), "Idempotency-Key", "a"),
+		s.do("POST", "/api/v1/address-book", token, contactBody(), "Idempotency-Key", "b"),
+		s.do("PUT", path, token, contactBody(), "If-Match", `"9"`),
+		s.do("DELETE", path, token, nil, "If-Match", `"9"`),
+		s.do("GET", path, token, nil),
+		s.do("GET", "/api/v1/address-book?count=exact", token, nil),
+	} {
+		a.problem(t, 401, "unauthenticated")
+	}
+	if n := s.contacts("acme"); n != 2 {
+		t.Errorf("got %d contacts, want 2", n)
 	}
 }

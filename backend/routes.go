@@ -1,22 +1,31 @@
 package backend
 
 import (
+	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/contact"
+	"gatehouse/backend/internal/session"
+	"gatehouse/backend/internal/tenant"
+	"gatehouse/backend/internal/user"
 	"gatehouse/backend/internal/web"
 	"gatehouse/internal/health"
+	"gatehouse/internal/token"
 )
 
 // features are the services that answer requests.
 type features struct {
 	auth    *auth.Service
+	session *session.Service
 	contact *contact.Service
+	user    *user.Service
+	audit   *audit.Service
+	tenant  *tenant.Service
 }
 
 // routes lists every operation that the backend serves. It is the same set as
 // that of api/openapi.yaml, with the same roles, which a test holds.
 func routes(probe *health.Checker, f features) []web.Route {
-	a, c := f.auth, f.contact
+	a, s, c, u, t := f.auth, f.session, f.contact, f.user, f.tenant
 	return []web.Route{
 		{Method: "GET", Path: "/health", Access: web.Public, Handle: handleHealth(probe)},
 		{Method: "GET", Path: "/api/v1/health", Access: web.Public, Handle: handleHealth(probe)},
@@ -25,11 +34,45 @@ func routes(probe *health.Checker, f features) []web.Route {
 		{Method: "POST", Path: "/api/v1/auth/signup", Access: web.Public, Handle: a.HandleSignup},
 		{Method: "POST", Path: "/api/v1/auth/login", Access: web.Public, Handle: a.HandleLogin},
 		{Method: "POST", Path: "/api/v1/auth/refresh", Access: web.Public, Handle: a.HandleRefresh},
-		{Method: "POST", Path: "/api/v1/auth/logout", Handle: a.HandleLogout},
+		{Method: "POST", Path: "/api/v1/auth/logout", Handle: s.HandleLogout},
+		{Method: "POST", Path: "/api/v1/auth/logout-all", Handle: s.HandleLogoutAll},
 		{Method: "GET", Path: "/api/v1/auth/me", Handle: a.HandleMe},
+		{Method: "POST", Path: "/api/v1/auth/password", Handle: a.HandlePassword},
+		{Method: "GET", Path: "/api/v1/auth/sessions", Query: true, Handle: s.HandleListOwn},
+		{Method: "DELETE", Path: "/api/v1/auth/sessions/{id}", Handle: s.HandleEndOwn},
+
+		{Method: "GET", Path: "/api/v1/users/{id}/sessions", Query: true, Handle: s.HandleList},
+		{Method: "DELETE", Path: "/api/v1/users/{id}/sessions", Handle: s.HandleEndAll},
+
+		{Method: "GET", Path: "/api/v1/users", Role: token.Admin, Query: true, Handle: u.HandleList},
+		{Method: "POST", Path: "/api/v1/users", Role: token.Admin, Handle: u.HandleCreate},
+		{Method: "GET", Path: "/api/v1/users/{id}", Handle: u.HandleGet},
+		{Method: "PUT", Path: "/api/v1/users/{id}", Handle: u.HandleUpdate},
+		{Method: "DELETE", Path: "/api/v1/users/{id}", Handle: u.HandleDelete},
+		{Method: "GET", Path: "/api/v1/users/{id}/logins", Query: true, Handle: u.HandleLogins},
+
+		{Method: "GET", Path: "/api/v1/invitations", Role: token.Admin, Query: true, Handle: u.HandleListInvitations},
+		{Method: "POST", Path: "/api/v1/invitations", Role: token.Admin, Handle: u.HandleInvite},
+		{Method: "DELETE", Path: "/api/v1/invitations/{id}", Role: token.Admin, Handle: u.HandleUninvite},
+		{Method: "POST", Path: "/api/v1/admin/tenants/{id}/invitations", Role: token.Operator, Handle: u.HandleInviteTo},
+
+		{Method: "GET", Path: "/api/v1/audit", Role: token.Admin, Query: true, Handle: f.audit.HandleList},
+		{Method: "GET", Path: "/api/v1/admin/tenants", Role: token.Operator, Query: true, Handle: t.HandleList},
+		{Method: "POST", Path: "/api/v1/admin/tenants", Role: token.Operator, Handle: t.HandleCreate},
+		{Method: "GET", Path: "/api/v1/admin/tenants/{id}", Role: token.Operator, Handle: t.HandleGet},
+		{Method: "PUT", Path: "/api/v1/admin/tenants/{id}", Role: token.Operator, Handle: t.HandleUpdate},
+		{Method: "DELETE", Path: "/api/v1/admin/tenants/{id}", Role: token.Operator, Handle: t.HandleDelete},
+		{Method: "POST", Path: "/api/v1/admin/tenants/{id}/suspend", Role: token.Operator, Handle: t.HandleSuspend},
+		{Method: "POST", Path: "/api/v1/admin/tenants/{id}/resume", Role: token.Operator, Handle: t.HandleResume},
+		{Method: "GET", Path: "/api/v1/admin/tenant/stats", Role: token.Operator, Handle: t.HandleStats},
+		{Method: "GET", Path: "/api/v1/admin/tenant/health", Role: token.Operator, Handle: t.HandleHealth},
+		{Method: "GET", Path: "/api/v1/admin/tenant/status", Role: token.Operator, Handle: t.HandleStatus},
+		{Method: "GET", Path: "/api/v1/admin/audit", Role: token.Operator, Query: true, Handle: f.audit.HandleListAll},
 
 		{Method: "GET", Path: "/api/v1/address-book", Query: true, Handle: c.HandleList},
 		{Method: "POST", Path: "/api/v1/address-book", Handle: c.HandleCreate},
+		{Method: "GET", Path: "/api/v1/address-book/export", Query: true, Handle: c.HandleExport},
+		{Method: "POST", Path: "/api/v1/address-book/import", Query: true, MaxBody: contact.MaxFile, Handle: c.HandleImport},
 		{Method: "GET", Path: "/api/v1/address-book/{id}", Handle: c.HandleGet},
 		{Method: "PUT", Path: "/api/v1/address-book/{id}", Handle: c.HandleUpdate},
 		{Method: "DELETE", Path: "/api/v1/address-book/{id}", Handle: c.HandleDelete},

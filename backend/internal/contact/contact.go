@@ -1,4 +1,5 @@
-// Package contact is the address book of a tenant.
+// Package contact is the address book of a tenant: single contacts, lists, and
+// whole files of them.
 package contact
 
 import (
@@ -30,15 +31,23 @@ type Input struct {
 	Email   string `json:"email"`
 }
 
+const maxAge = 150
+
 func (in *Input) check() error {
 	var c field.Checker
 	c.Line("/name", &in.Name, 1, 100)
-	c.Int("/age", in.Age, 0, 150)
+	c.Int("/age", in.Age, 0, maxAge)
 	c.Text("/address", &in.Address, 1, 500)
 	c.Phone("/phone", &in.Phone)
 	c.Email("/email", &in.Email)
 	return c.Err()
 }
+
+// Genders as filters and files spell them.
+const (
+	male   = "male"
+	female = "female"
+)
 
 // Contact is a contact as clients see it.
 type Contact struct {
@@ -58,10 +67,42 @@ func view(c tenantdb.Contact) Contact {
 	return Contact{c.ID, c.TenantID, c.Name, c.Gender, c.Age, c.Address, c.Phone, c.Email, web.Time{Time: c.CreatedAt}, web.Time{Time: c.UpdatedAt}}
 }
 
-// Filter narrows a list; nil does not filter.
+// Filter narrows a list; nil does not filter. Texts are LIKE patterns, see
+// [field.Contains].
 type Filter struct {
 	Age, AgeGte, AgeLte *int32
 	Male                *bool
+	Name, Email, Phone  *string
+	Any                 *string // name, e-mail or phone
+}
+
+// readFilter reads the filters that lists and exports have in common.
+func readFilter(l *web.List) Filter {
+	f := Filter{
+		Age:    l.Int("age", 0, maxAge),
+		AgeGte: l.Int("age_gte", 0, maxAge),
+		AgeLte: l.Int("age_lte", 0, maxAge),
+		Name:   contains(l, "name"),
+		Email:  contains(l, "email"),
+		Phone:  contains(l, "phone"),
+		Any:    contains(l, "q"),
+	}
+	if gender := l.Choice("gender", male, female); gender != "" {
+		is := gender == male
+		f.Male = &is
+	}
+	return f
+}
+
+// contains reads text that is looked for in a folded column. Telephone numbers
+// are not stored folded, but folding would not change them.
+func contains(l *web.List, name string) *string {
+	text := l.Text(name, 1, 100)
+	if text == "" {
+		return nil
+	}
+	pattern := field.Contains(text)
+	return &pattern
 }
 
 // Sort orders of a list, the default first.

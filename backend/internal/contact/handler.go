@@ -1,28 +1,30 @@
 package contact
 
 import (
+	"gatehouse/backend/internal/idempotency"
+	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/web"
 )
 
 // HandleList answers GET /address-book.
 func (s *Service) HandleList(r *web.Request) error {
 	l := r.List(byCreated, byName, byAge)
-	f := Filter{
-		Age:    l.Int("age", 0, 150),
-		AgeGte: l.Int("age_gte", 0, 150),
-		AgeLte: l.Int("age_lte", 0, 150),
-	}
-	if gender := l.Choice("gender", "male", "female"); gender != "" {
-		male := gender == "male"
-		f.Male = &male
-	}
+	f := readFilter(l)
+	l.CountExact()
 	after := start(l.Desc)
 	if err := l.Start(&after); err != nil {
 		return err
 	}
-	rows, err := s.list(r.Context(), r.Caller, l.Sort, l.Desc, after, f, l.Limit+1)
+	rows, err := s.list(r.Context(), s.reads(r.Caller), r.Caller.Tenant, l.Sort, l.Desc, after, f, l.Limit+1)
 	if err != nil {
 		return err
+	}
+	if l.Count {
+		n, err := s.count(r.Context(), r.Caller, f)
+		if err != nil {
+			return err
+		}
+		l.Total = &n
 	}
 	return web.Page(l, rows, view, positionOf)
 }
@@ -33,11 +35,15 @@ func (s *Service) HandleCreate(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.create(r.Context(), r.Caller, in)
-	if err != nil {
-		return err
-	}
-	return r.Answer(web.Answer{Status: 201, Message: "ok", Location: "/api/v1/address-book/" + c.ID.String(), Data: view(c)})
+	return idempotency.RunOne(r, s.Directory, func(tx tenantdb.DBTX) (web.Answer, error) {
+		c, err := s.create(r.Context(), tx, r.Caller.Tenant, in)
+		if err != nil {
+			return web.Answer{}, err
+		}
+		a := single(c)
+		a.Status, a.Location = 201, "/api/v1/address-book/"+c.ID.String()
+		return a, nil
+	})
 }
 
 // HandleGet answers GET /address-book/{id}.
@@ -50,7 +56,7 @@ func (s *Service) HandleGet(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	return r.OK("ok", view(c))
+	return r.Answer(single(c))
 }
 
 // HandleUpdate answers PUT /address-book/{id}.
@@ -59,15 +65,19 @@ func (s *Service) HandleUpdate(r *web.Request) error {
 	if err != nil {
 		return err
 	}
+	versions, err := r.IfMatch()
+	if err != nil {
+		return err
+	}
 	in, err := input(r)
 	if err != nil {
 		return err
 	}
-	c, err := s.update(r.Context(), r.Caller, id, in)
+	c, err := s.update(r.Context(), r.Caller, id, versions, in)
 	if err != nil {
 		return err
 	}
-	return r.OK("ok", view(c))
+	return r.Answer(single(c))
 }
 
 // HandleDelete answers DELETE /address-book/{id}.
@@ -76,7 +86,11 @@ func (s *Service) HandleDelete(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.delete(r.Context(), r.Caller, id); err != nil {
+	versions, err := r.IfMatch()
+	if err != nil {
+		return err
+	}
+	if err := s.delete(r.Context(), r.Caller, id, versions); err != nil {
 		return err
 	}
 	return r.OK("ok", web.Nothing{})
@@ -88,4 +102,9 @@ func input(r *web.Request) (Input, error) {
 		return in, err
 	}
 	return in, in.check()
+}
+
+// single is the answer that holds one contact.
+func single(c tenantdb.Contact) web.Answer {
+	return web.Answer{Message: "ok", Data: view(c), ETag: web.ETag(c.Version)}
 }

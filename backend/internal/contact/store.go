@@ -12,17 +12,17 @@ import (
 	"gatehouse/internal/token"
 )
 
-func (s *Service) db(c token.Claims, write bool) tenantdb.DBTX {
-	return s.Directory.As(pg.Caller(c, write))
-}
+func (s *Service) reads(c token.Claims) tenantdb.DBTX { return s.Directory.As(pg.Caller(c, false)) }
 
-func (s *Service) create(ctx context.Context, c token.Claims, in Input) (tenantdb.Contact, error) {
+func (s *Service) writes(c token.Claims) tenantdb.DBTX { return s.Directory.As(pg.Caller(c, true)) }
+
+func (s *Service) create(ctx context.Context, db tenantdb.DBTX, tenant string, in Input) (tenantdb.Contact, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return tenantdb.Contact{}, err
 	}
-	return s.queries.CreateContact(ctx, s.db(c, true), tenantdb.CreateContactParams{
-		TenantID: c.Tenant,
+	return s.queries.CreateContact(ctx, db, tenantdb.CreateContactParams{
+		TenantID: tenant,
 		ID:       id,
 		Name:     in.Name,
 		NameSort: field.SortKey(in.Name),
@@ -37,13 +37,15 @@ func (s *Service) create(ctx context.Context, c token.Claims, in Input) (tenantd
 }
 
 func (s *Service) get(ctx context.Context, c token.Claims, id uuid.UUID) (tenantdb.Contact, error) {
-	return s.queries.GetContact(ctx, s.db(c, false), tenantdb.GetContactParams{TenantID: c.Tenant, ID: id})
+	return s.queries.GetContact(ctx, s.reads(c), tenantdb.GetContactParams{TenantID: c.Tenant, ID: id})
 }
 
-func (s *Service) update(ctx context.Context, c token.Claims, id uuid.UUID, in Input) (tenantdb.Contact, error) {
-	return s.queries.UpdateContact(ctx, s.db(c, true), tenantdb.UpdateContactParams{
+// update changes a contact that has one of the versions; nil allows any.
+func (s *Service) update(ctx context.Context, c token.Claims, id uuid.UUID, versions []int64, in Input) (tenantdb.Contact, error) {
+	row, err := s.queries.UpdateContact(ctx, s.writes(c), tenantdb.UpdateContactParams{
 		TenantID: c.Tenant,
 		ID:       id,
+		Versions: versions,
 		Name:     in.Name,
 		NameSort: field.SortKey(in.Name),
 		NameKey:  field.Fold(in.Name),
@@ -54,31 +56,58 @@ func (s *Service) update(ctx context.Context, c token.Claims, id uuid.UUID, in I
 		Phone:    in.Phone,
 		Email:    in.Email,
 	})
+	if problem.Is(err, problem.NotFound) {
+		err = s.missed(ctx, c, id, versions)
+	}
+	return row, err
 }
 
-func (s *Service) delete(ctx context.Context, c token.Claims, id uuid.UUID) error {
-	n, err := s.queries.DeleteContact(ctx, s.db(c, true), tenantdb.DeleteContactParams{TenantID: c.Tenant, ID: id})
+// delete removes a contact that has one of the versions; nil allows any.
+func (s *Service) delete(ctx context.Context, c token.Claims, id uuid.UUID, versions []int64) error {
+	n, err := s.queries.DeleteContact(ctx, s.writes(c), tenantdb.DeleteContactParams{TenantID: c.Tenant, ID: id, Versions: versions})
 	if err == nil && n == 0 {
-		err = problem.New(problem.NotFound)
+		err = s.missed(ctx, c, id, versions)
 	}
 	return err
 }
 
+// missed says why a change found no contact: there is none, or it has another
+// version.
+func (s *Service) missed(ctx context.Context, c token.Claims, id uuid.UUID, versions []int64) error {
+	if versions == nil {
+		return problem.New(problem.NotFound)
+	}
+	if _, err := s.get(ctx, c, id); err != nil {
+		return err
+	}
+	return problem.New(problem.PreconditionFailed)
+}
+
+func (s *Service) count(ctx context.Context, c token.Claims, f Filter) (int64, error) {
+	return s.queries.CountContacts(ctx, s.reads(c), tenantdb.CountContactsParams{
+		TenantID: c.Tenant,
+		Age:      f.Age, AgeGte: f.AgeGte, AgeLte: f.AgeLte, Gender: f.Male,
+		Name: f.Name, Email: f.Email, Phone: f.Phone, Q: f.Any,
+	})
+}
+
 // list returns up to limit contacts after a position. Each order has a query of
 // its own, so that it can use its index.
-func (s *Service) list(ctx context.Context, c token.Claims, sort string, desc bool, after position, f Filter, limit int32) ([]tenantdb.Contact, error) {
-	db := s.db(c, false)
+func (s *Service) list(ctx context.Context, db tenantdb.DBTX, tenant, sort string, desc bool, after position, f Filter, limit int32) ([]tenantdb.Contact, error) {
 	created := tenantdb.ListContactsByCreatedParams{
-		TenantID: c.Tenant, AfterCreatedAt: after.Created, AfterID: after.ID,
-		Age: f.Age, AgeGte: f.AgeGte, AgeLte: f.AgeLte, Gender: f.Male, RowLimit: limit,
+		TenantID: tenant, AfterCreatedAt: after.Created, AfterID: after.ID,
+		Age: f.Age, AgeGte: f.AgeGte, AgeLte: f.AgeLte, Gender: f.Male,
+		Name: f.Name, Email: f.Email, Phone: f.Phone, Q: f.Any, RowLimit: limit,
 	}
 	name := tenantdb.ListContactsByNameParams{
-		TenantID: c.Tenant, AfterNameSort: after.Name, AfterID: after.ID,
-		Age: f.Age, AgeGte: f.AgeGte, AgeLte: f.AgeLte, Gender: f.Male, RowLimit: limit,
+		TenantID: tenant, AfterNameSort: after.Name, AfterID: after.ID,
+		Age: f.Age, AgeGte: f.AgeGte, AgeLte: f.AgeLte, Gender: f.Male,
+		Name: f.Name, Email: f.Email, Phone: f.Phone, Q: f.Any, RowLimit: limit,
 	}
 	age := tenantdb.ListContactsByAgeParams{
-		TenantID: c.Tenant, AfterAge: after.Age, AfterID: after.ID,
-		Age: f.Age, AgeGte: f.AgeGte, AgeLte: f.AgeLte, Gender: f.Male, RowLimit: limit,
+		TenantID: tenant, AfterAge: after.Age, AfterID: after.ID,
+		Age: f.Age, AgeGte: f.AgeGte, AgeLte: f.AgeLte, Gender: f.Male,
+		Name: f.Name, Email: f.Email, Phone: f.Phone, Q: f.Any, RowLimit: limit,
 	}
 	switch {
 	case sort == byName && desc:

@@ -9,6 +9,54 @@ import (
 	"context"
 )
 
+const AddPlacement = `-- name: AddPlacement :exec
+insert into control.placements (tenant_id, database_key, sealed_owner_url, sealed_url)
+values ($1, $2, '', '')
+`
+
+type AddPlacementParams struct {
+	TenantID    string
+	DatabaseKey []byte
+}
+
+// AddPlacement takes a database for a tenant. The connection strings follow in
+// the same transaction, once the database is ready.
+func (q *Queries) AddPlacement(ctx context.Context, db DBTX, arg AddPlacementParams) error {
+	_, err := db.Exec(ctx, AddPlacement, arg.TenantID, arg.DatabaseKey)
+	return err
+}
+
+const ClosePlacement = `-- name: ClosePlacement :exec
+update control.placements set sealed_url = '', updated_at = now()
+where tenant_id = $1
+`
+
+// ClosePlacement forgets how a deleted tenant was served, once its database has
+// been told.
+func (q *Queries) ClosePlacement(ctx context.Context, db DBTX, tenantID string) error {
+	_, err := db.Exec(ctx, ClosePlacement, tenantID)
+	return err
+}
+
+const GetPlacement = `-- name: GetPlacement :one
+select tenant_id, database_key, sealed_owner_url, sealed_url, created_at, updated_at
+from control.placements where tenant_id = $1
+`
+
+func (q *Queries) GetPlacement(ctx context.Context, db DBTX, tenantID string) (Placement, error) {
+	row := db.QueryRow(ctx, GetPlacement, tenantID)
+	var i Placement
+	err := row.Scan(
+		&i.TenantID,
+		&i.DatabaseKey,
+		&i.SealedOwnerURL,
+		&i.SealedURL,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const GetRoute = `-- name: GetRoute :one
 select t.id, t.placement, t.status, p.sealed_url
 from control.tenants t left join control.placements p on p.tenant_id = t.id
@@ -34,4 +82,77 @@ func (q *Queries) GetRoute(ctx context.Context, db DBTX, id string) (GetRouteRow
 		&i.SealedURL,
 	)
 	return i, err
+}
+
+const ListPlacements = `-- name: ListPlacements :many
+select t.id, t.name, t.placement, t.status, p.sealed_url
+from control.tenants t left join control.placements p on p.tenant_id = t.id
+where t.status <> 'deleted'
+order by t.id collate "C"
+`
+
+type ListPlacementsRow struct {
+	ID        string
+	Name      string
+	Placement string
+	Status    string
+	SealedURL []byte
+}
+
+// ListPlacements lists the tenants there are and where each one's data is.
+func (q *Queries) ListPlacements(ctx context.Context, db DBTX) ([]ListPlacementsRow, error) {
+	rows, err := db.Query(ctx, ListPlacements)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListPlacementsRow{}
+	for rows.Next() {
+		var i ListPlacementsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Placement,
+			&i.Status,
+			&i.SealedURL,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const SetDatabaseKey = `-- name: SetDatabaseKey :exec
+update control.placements set database_key = $1, updated_at = now()
+where tenant_id = $2
+`
+
+type SetDatabaseKeyParams struct {
+	DatabaseKey []byte
+	TenantID    string
+}
+
+func (q *Queries) SetDatabaseKey(ctx context.Context, db DBTX, arg SetDatabaseKeyParams) error {
+	_, err := db.Exec(ctx, SetDatabaseKey, arg.DatabaseKey, arg.TenantID)
+	return err
+}
+
+const SetPlacement = `-- name: SetPlacement :exec
+update control.placements set sealed_owner_url = $1, sealed_url = $2, updated_at = now()
+where tenant_id = $3
+`
+
+type SetPlacementParams struct {
+	SealedOwnerURL []byte
+	SealedURL      []byte
+	TenantID       string
+}
+
+func (q *Queries) SetPlacement(ctx context.Context, db DBTX, arg SetPlacementParams) error {
+	_, err := db.Exec(ctx, SetPlacement, arg.SealedOwnerURL, arg.SealedURL, arg.TenantID)
+	return err
 }

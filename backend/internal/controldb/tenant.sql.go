@@ -10,6 +10,50 @@ import (
 	"time"
 )
 
+const AddTenant = `-- name: AddTenant :one
+insert into control.tenants (id, name, name_key, placement, plan, signup, session_mode)
+values ($1, $2, $3, $4, $5, $6, $7)
+returning id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
+`
+
+type AddTenantParams struct {
+	ID          string
+	Name        string
+	NameKey     string
+	Placement   string
+	Plan        string
+	Signup      string
+	SessionMode string
+}
+
+func (q *Queries) AddTenant(ctx context.Context, db DBTX, arg AddTenantParams) (Tenant, error) {
+	row := db.QueryRow(ctx, AddTenant,
+		arg.ID,
+		arg.Name,
+		arg.NameKey,
+		arg.Placement,
+		arg.Plan,
+		arg.Signup,
+		arg.SessionMode,
+	)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.IDKey,
+		&i.Name,
+		&i.Placement,
+		&i.Status,
+		&i.Plan,
+		&i.Signup,
+		&i.SessionMode,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.NameKey,
+	)
+	return i, err
+}
+
 const CreateTenant = `-- name: CreateTenant :execrows
 insert into control.tenants (id, name, name_key, signup)
 values ($1, $2, $3, $4)
@@ -23,6 +67,7 @@ type CreateTenantParams struct {
 	Signup  string
 }
 
+// CreateTenant makes a tenant for a command, unless it is there.
 func (q *Queries) CreateTenant(ctx context.Context, db DBTX, arg CreateTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, CreateTenant,
 		arg.ID,
@@ -37,33 +82,17 @@ func (q *Queries) CreateTenant(ctx context.Context, db DBTX, arg CreateTenantPar
 }
 
 const GetTenant = `-- name: GetTenant :one
-select id, id_key, name, name_key, placement, status, plan, signup, session_mode, version, created_at, updated_at
+select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
 from control.tenants where id = $1
 `
 
-type GetTenantRow struct {
-	ID          string
-	IDKey       string
-	Name        string
-	NameKey     string
-	Placement   string
-	Status      string
-	Plan        string
-	Signup      string
-	SessionMode string
-	Version     int64
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-}
-
-func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (GetTenantRow, error) {
+func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (Tenant, error) {
 	row := db.QueryRow(ctx, GetTenant, id)
-	var i GetTenantRow
+	var i Tenant
 	err := row.Scan(
 		&i.ID,
 		&i.IDKey,
 		&i.Name,
-		&i.NameKey,
 		&i.Placement,
 		&i.Status,
 		&i.Plan,
@@ -72,6 +101,407 @@ func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (GetTenantR
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.NameKey,
+	)
+	return i, err
+}
+
+const ListTenantsByCreated = `-- name: ListTenantsByCreated :many
+select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
+from control.tenants
+where (created_at, id) > ($1::timestamptz, $2::text)
+  and ($3::text is null or name_key like $3::text)
+  and ($4::text is null or status = $4::text)
+  and ($5::text is null or plan = $5::text)
+  and ($6::text is null or placement = $6::text)
+  and ($7::timestamptz is null or created_at >= $7::timestamptz)
+  and ($8::timestamptz is null or created_at < $8::timestamptz)
+order by created_at, id
+limit $9
+`
+
+type ListTenantsByCreatedParams struct {
+	AfterCreatedAt time.Time
+	AfterID        string
+	Pattern        *string
+	Status         *string
+	Plan           *string
+	Placement      *string
+	CreatedGte     *time.Time
+	CreatedLt      *time.Time
+	RowLimit       int32
+}
+
+// There is one list query for each sort order and direction, so that each is an
+// index range that starts at the cursor. A filter that is null does not filter.
+func (q *Queries) ListTenantsByCreated(ctx context.Context, db DBTX, arg ListTenantsByCreatedParams) ([]Tenant, error) {
+	rows, err := db.Query(ctx, ListTenantsByCreated,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.Pattern,
+		arg.Status,
+		arg.Plan,
+		arg.Placement,
+		arg.CreatedGte,
+		arg.CreatedLt,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Tenant{}
+	for rows.Next() {
+		var i Tenant
+		if err := rows.Scan(
+			&i.ID,
+			&i.IDKey,
+			&i.Name,
+			&i.Placement,
+			&i.Status,
+			&i.Plan,
+			&i.Signup,
+			&i.SessionMode,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.NameKey,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListTenantsByCreatedDesc = `-- name: ListTenantsByCreatedDesc :many
+select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
+from control.tenants
+where (created_at, id) < ($1::timestamptz, $2::text)
+  and ($3::text is null or name_key like $3::text)
+  and ($4::text is null or status = $4::text)
+  and ($5::text is null or plan = $5::text)
+  and ($6::text is null or placement = $6::text)
+  and ($7::timestamptz is null or created_at >= $7::timestamptz)
+  and ($8::timestamptz is null or created_at < $8::timestamptz)
+order by created_at desc, id desc
+limit $9
+`
+
+type ListTenantsByCreatedDescParams struct {
+	AfterCreatedAt time.Time
+	AfterID        string
+	Pattern        *string
+	Status         *string
+	Plan           *string
+	Placement      *string
+	CreatedGte     *time.Time
+	CreatedLt      *time.Time
+	RowLimit       int32
+}
+
+func (q *Queries) ListTenantsByCreatedDesc(ctx context.Context, db DBTX, arg ListTenantsByCreatedDescParams) ([]Tenant, error) {
+	rows, err := db.Query(ctx, ListTenantsByCreatedDesc,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.Pattern,
+		arg.Status,
+		arg.Plan,
+		arg.Placement,
+		arg.CreatedGte,
+		arg.CreatedLt,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Tenant{}
+	for rows.Next() {
+		var i Tenant
+		if err := rows.Scan(
+			&i.ID,
+			&i.IDKey,
+			&i.Name,
+			&i.Placement,
+			&i.Status,
+			&i.Plan,
+			&i.Signup,
+			&i.SessionMode,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.NameKey,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListTenantsByName = `-- name: ListTenantsByName :many
+select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
+from control.tenants
+where (name_key, id) > ($1::text, $2::text)
+  and ($3::text is null or name_key like $3::text)
+  and ($4::text is null or status = $4::text)
+  and ($5::text is null or plan = $5::text)
+  and ($6::text is null or placement = $6::text)
+  and ($7::timestamptz is null or created_at >= $7::timestamptz)
+  and ($8::timestamptz is null or created_at < $8::timestamptz)
+order by name_key, id
+limit $9
+`
+
+type ListTenantsByNameParams struct {
+	AfterNameKey string
+	AfterID      string
+	Pattern      *string
+	Status       *string
+	Plan         *string
+	Placement    *string
+	CreatedGte   *time.Time
+	CreatedLt    *time.Time
+	RowLimit     int32
+}
+
+func (q *Queries) ListTenantsByName(ctx context.Context, db DBTX, arg ListTenantsByNameParams) ([]Tenant, error) {
+	rows, err := db.Query(ctx, ListTenantsByName,
+		arg.AfterNameKey,
+		arg.AfterID,
+		arg.Pattern,
+		arg.Status,
+		arg.Plan,
+		arg.Placement,
+		arg.CreatedGte,
+		arg.CreatedLt,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Tenant{}
+	for rows.Next() {
+		var i Tenant
+		if err := rows.Scan(
+			&i.ID,
+			&i.IDKey,
+			&i.Name,
+			&i.Placement,
+			&i.Status,
+			&i.Plan,
+			&i.Signup,
+			&i.SessionMode,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.NameKey,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListTenantsByNameDesc = `-- name: ListTenantsByNameDesc :many
+select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
+from control.tenants
+where (name_key, id) < ($1::text, $2::text)
+  and ($3::text is null or name_key like $3::text)
+  and ($4::text is null or status = $4::text)
+  and ($5::text is null or plan = $5::text)
+  and ($6::text is null or placement = $6::text)
+  and ($7::timestamptz is null or created_at >= $7::timestamptz)
+  and ($8::timestamptz is null or created_at < $8::timestamptz)
+order by name_key desc, id desc
+limit $9
+`
+
+type ListTenantsByNameDescParams struct {
+	AfterNameKey string
+	AfterID      string
+	Pattern      *string
+	Status       *string
+	Plan         *string
+	Placement    *string
+	CreatedGte   *time.Time
+	CreatedLt    *time.Time
+	RowLimit     int32
+}
+
+func (q *Queries) ListTenantsByNameDesc(ctx context.Context, db DBTX, arg ListTenantsByNameDescParams) ([]Tenant, error) {
+	rows, err := db.Query(ctx, ListTenantsByNameDesc,
+		arg.AfterNameKey,
+		arg.AfterID,
+		arg.Pattern,
+		arg.Status,
+		arg.Plan,
+		arg.Placement,
+		arg.CreatedGte,
+		arg.CreatedLt,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Tenant{}
+	for rows.Next() {
+		var i Tenant
+		if err := rows.Scan(
+			&i.ID,
+			&i.IDKey,
+			&i.Name,
+			&i.Placement,
+			&i.Status,
+			&i.Plan,
+			&i.Signup,
+			&i.SessionMode,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.NameKey,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LockTenant = `-- name: LockTenant :one
+select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
+from control.tenants where id = $1 for update
+`
+
+func (q *Queries) LockTenant(ctx context.Context, db DBTX, id string) (Tenant, error) {
+	row := db.QueryRow(ctx, LockTenant, id)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.IDKey,
+		&i.Name,
+		&i.Placement,
+		&i.Status,
+		&i.Plan,
+		&i.Signup,
+		&i.SessionMode,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.NameKey,
+	)
+	return i, err
+}
+
+const SetTenantStatus = `-- name: SetTenantStatus :one
+update control.tenants set status = $1, version = version + 1, updated_at = now()
+where id = $2
+returning id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
+`
+
+type SetTenantStatusParams struct {
+	Status string
+	ID     string
+}
+
+func (q *Queries) SetTenantStatus(ctx context.Context, db DBTX, arg SetTenantStatusParams) (Tenant, error) {
+	row := db.QueryRow(ctx, SetTenantStatus, arg.Status, arg.ID)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.IDKey,
+		&i.Name,
+		&i.Placement,
+		&i.Status,
+		&i.Plan,
+		&i.Signup,
+		&i.SessionMode,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.NameKey,
+	)
+	return i, err
+}
+
+const TenantLock = `-- name: TenantLock :exec
+select pg_advisory_xact_lock(hashtextextended('gatehouse.tenant:' || $1::text, 0))
+`
+
+// TenantLock is held by the transaction that makes the tenant.
+func (q *Queries) TenantLock(ctx context.Context, db DBTX, id string) error {
+	_, err := db.Exec(ctx, TenantLock, id)
+	return err
+}
+
+const TryTenantLock = `-- name: TryTenantLock :one
+select pg_try_advisory_xact_lock(hashtextextended('gatehouse.tenant:' || $1::text, 0))
+`
+
+// TryTenantLock is false while another transaction makes the tenant.
+func (q *Queries) TryTenantLock(ctx context.Context, db DBTX, id string) (bool, error) {
+	row := db.QueryRow(ctx, TryTenantLock, id)
+	var pg_try_advisory_xact_lock bool
+	err := row.Scan(&pg_try_advisory_xact_lock)
+	return pg_try_advisory_xact_lock, err
+}
+
+const UpdateTenant = `-- name: UpdateTenant :one
+update control.tenants
+set name = $1, name_key = $2, plan = $3, signup = $4, session_mode = $5,
+    version = version + 1, updated_at = now()
+where id = $6
+returning id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
+`
+
+type UpdateTenantParams struct {
+	Name        string
+	NameKey     string
+	Plan        string
+	Signup      string
+	SessionMode string
+	ID          string
+}
+
+func (q *Queries) UpdateTenant(ctx context.Context, db DBTX, arg UpdateTenantParams) (Tenant, error) {
+	row := db.QueryRow(ctx, UpdateTenant,
+		arg.Name,
+		arg.NameKey,
+		arg.Plan,
+		arg.Signup,
+		arg.SessionMode,
+		arg.ID,
+	)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.IDKey,
+		&i.Name,
+		&i.Placement,
+		&i.Status,
+		&i.Plan,
+		&i.Signup,
+		&i.SessionMode,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.NameKey,
 	)
 	return i, err
 }

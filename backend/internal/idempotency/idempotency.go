@@ -28,6 +28,7 @@ const Lifetime = 24 * time.Hour
 
 // Database is where the caller's tenant lives.
 type Database interface {
+	As(s pg.Scope) tenantdb.DBTX
 	InTx(ctx context.Context, s pg.Scope, fn func(tx tenantdb.DBTX) error) error
 }
 
@@ -50,23 +51,36 @@ type refusal struct {
 // way is told so. Stored are successes, and refusals that come after
 // validation: what exists already, is gone, or is in the wrong state.
 func Run(r *web.Request, db Database, work Work) error {
+	return run(r, db, work, func(scope pg.Scope) (answer web.Answer, err error) {
+		err = db.InTx(r.Context(), scope, func(tx tenantdb.DBTX) (err error) {
+			answer, err = work(tx)
+			return err
+		})
+		return answer, err
+	})
+}
+
+// RunOne is Run for work that is a single statement: without a key it goes
+// without a transaction around it, in one round trip.
+func RunOne(r *web.Request, db Database, work Work) error {
+	return run(r, db, work, func(scope pg.Scope) (web.Answer, error) { return work(db.As(scope)) })
+}
+
+// run does the work with a key; unkeyed does it without one.
+func run(r *web.Request, db Database, work Work, unkeyed func(pg.Scope) (web.Answer, error)) error {
 	key, err := r.IdempotencyKey()
 	if err != nil {
 		return err
 	}
 	scope := pg.Caller(r.Caller, true)
 	if key == "" {
-		var answer web.Answer
-		err := db.InTx(r.Context(), scope, func(tx tenantdb.DBTX) (err error) {
-			answer, err = work(tx)
-			return err
-		})
+		answer, err := unkeyed(scope)
 		if err != nil {
 			return err
 		}
 		return r.Answer(answer)
 	}
-	k := keyed{r: r, caller: r.Caller, key: key, hash: r.BodyHash()}
+	k := keyed{r: r, caller: r.Caller, key: key, hash: r.Hash()}
 	if err := db.InTx(r.Context(), scope, func(tx tenantdb.DBTX) error { return k.run(tx, work) }); err != nil {
 		return err
 	}
@@ -136,6 +150,13 @@ func (k *keyed) work(tx tenantdb.DBTX, work Work) error {
 		return err
 	}
 	put.ExpiresAt = time.Now().Add(Lifetime)
+	_, err = queries.HoldUser(k.r.Context(), tx, tenantdb.HoldUserParams{TenantID: k.caller.Tenant, ID: k.caller.UserID})
+	if problem.Is(err, problem.NotFound) {
+		return problem.New(problem.Unauthenticated) // deleted while this was under way
+	}
+	if err != nil {
+		return err
+	}
 	if err := queries.PutIdempotencyKey(k.r.Context(), tx, put); err != nil {
 		return err
 	}

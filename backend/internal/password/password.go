@@ -1,22 +1,16 @@
-// Package password hashes and verifies passwords with argon2id (RFC 9106) in
-// the PHC string form. Hashing is bounded: a flood of sign-ins waits in a short
-// queue instead of exhausting memory.
+// Package password hashes passwords with argon2id (RFC 9106) in the PHC string
+// form, and verifies these and the bcrypt hashes of imported users. Hashing is
+// bounded: a flood of sign-ins waits in a short queue instead of exhausting
+// memory.
 package password
 
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base64"
-	"errors"
-	"fmt"
 	"runtime"
-	"strings"
 	"sync/atomic"
 
-	"golang.org/x/crypto/argon2"
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/text/unicode/norm"
 
 	"gatehouse/internal/config"
 	"gatehouse/internal/problem"
@@ -28,12 +22,8 @@ const (
 	minTime      = 2
 )
 
-const (
-	saltBytes = 16
-	keyBytes  = 32
-	// maxQueue bounds how many hashes wait for their turn, beyond those at work.
-	maxQueue = 64
-)
+// maxQueue bounds how many hashes wait for their turn, beyond those at work.
+const maxQueue = 64
 
 // Config is the cost of a hash.
 type Config struct {
@@ -48,21 +38,23 @@ func (c *Config) Validate(m *config.Mistakes) {
 	if !m.Production {
 		memory, time = 8, 1
 	}
-	m.Range("ARGON2_MEMORY_KIB", c.MemoryKiB, memory, 1<<20)
-	m.Range("ARGON2_TIME", c.Time, time, 64)
+	m.Range("ARGON2_MEMORY_KIB", c.MemoryKiB, memory, maxMemoryKiB)
+	m.Range("ARGON2_TIME", c.Time, time, maxTime)
+	if c.MemoryKiB <= maxMemoryKiB && c.Time <= maxTime && c.MemoryKiB*c.Time > maxWork {
+		m.Add("ARGON2_TIME", "times ARGON2_MEMORY_KIB is %d; at most %d is allowed", c.MemoryKiB*c.Time, maxWork)
+	}
 	m.Range("ARGON2_CONCURRENCY", c.Concurrency, 0, 1024)
 }
 
 // Hasher hashes and verifies. It is safe for concurrent use.
 type Hasher struct {
-	params  params
-	running *semaphore.Weighted
-	waiting atomic.Int64
-	dummy   string
-}
-
-type params struct {
-	memoryKiB, time uint32
+	params params
+	// running is weighed in KiB, so that stored hashes that need more memory
+	// than today's take the room of several.
+	running  *semaphore.Weighted
+	capacity int64
+	waiting  atomic.Int64
+	dummy    stored
 }
 
 // New returns a hasher.
@@ -72,85 +64,77 @@ func New(c Config) (*Hasher, error) {
 		n = runtime.GOMAXPROCS(0)
 	}
 	h := &Hasher{
-		params:  params{uint32(c.MemoryKiB), uint32(c.Time)},
-		running: semaphore.NewWeighted(int64(n)),
+		params:   params{uint32(c.MemoryKiB), uint32(c.Time)},
+		capacity: int64(n) * int64(c.MemoryKiB),
 	}
-	var err error
-	h.dummy, err = h.Hash(context.Background(), rand.Text())
+	h.running = semaphore.NewWeighted(h.capacity)
+	encoded, err := h.Hash(context.Background(), rand.Text())
+	if err != nil {
+		return nil, err
+	}
+	h.dummy, err = parse(encoded)
 	return h, err
 }
 
 // Hash returns the PHC string of a password. When too many hashes wait already
 // it returns an overloaded problem.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	if err := h.enter(ctx); err != nil {
+	leave, err := h.enter(ctx, h.params.memoryKiB)
+	if err != nil {
 		return "", err
 	}
-	defer h.running.Release(1)
+	defer leave()
 	salt := make([]byte, saltBytes)
 	rand.Read(salt) // never fails (crypto/rand)
 	return h.params.encode(salt, h.params.key(password, salt)), nil
 }
 
-// Verify reports whether the password matches the PHC string, and whether it
-// should be hashed anew because the parameters have changed since.
-func (h *Hasher) Verify(ctx context.Context, password, phc string) (ok, outdated bool, err error) {
-	p, salt, key, err := decode(phc)
+// Verify reports whether the password matches the stored hash, and whether it
+// should be hashed anew because that is of another kind or cost than today's.
+// A stored hash that cannot be read takes as long as one that does not match
+// and is [ErrMalformed].
+func (h *Hasher) Verify(ctx context.Context, password, encoded string) (ok, outdated bool, err error) {
+	hash, malformed := parse(encoded)
+	if malformed != nil {
+		hash = h.dummy
+	}
+	leave, err := h.enter(ctx, hash.memoryKiB)
 	if err != nil {
 		return false, false, err
 	}
-	if err := h.enter(ctx); err != nil {
-		return false, false, err
+	defer leave()
+	ok = hash.matches(password)
+	if malformed != nil {
+		return false, false, malformed
 	}
-	defer h.running.Release(1)
-	ok = subtle.ConstantTimeCompare(p.key(password, salt), key) == 1
-	return ok, ok && p != h.params, nil
+	return ok, ok && hash.params != h.params, nil
 }
 
 // VerifyNothing takes as long as Verify. It is called when there is no user,
-// so that time does not tell.
+// so that time does not tell. (An imported hash, or one from before a change of
+// the cost, takes its own time until its user signs in.)
 func (h *Hasher) VerifyNothing(ctx context.Context, password string) error {
-	_, _, err := h.Verify(ctx, password, h.dummy)
-	return err
-}
-
-func (h *Hasher) enter(ctx context.Context) error {
-	if h.waiting.Add(1) > maxQueue {
-		h.waiting.Add(-1)
-		return problem.New(problem.Overloaded)
+	leave, err := h.enter(ctx, h.dummy.memoryKiB)
+	if err != nil {
+		return err
 	}
-	defer h.waiting.Add(-1)
-	if err := h.running.Acquire(ctx, 1); err != nil {
-		return problem.Wrap(problem.Overloaded, err)
-	}
+	defer leave()
+	h.dummy.matches(password)
 	return nil
 }
 
-// key normalises first, so that the same password typed on different keyboards
-// is one. The parallelism is 1: requests already run in parallel.
-func (p params) key(password string, salt []byte) []byte {
-	return argon2.IDKey([]byte(norm.NFC.String(password)), salt, p.time, p.memoryKiB, 1, keyBytes)
-}
-
-func (p params) encode(salt, key []byte) string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, p.memoryKiB, p.time,
-		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
-}
-
-var errForm = errors.New("password hash is not an argon2id PHC string")
-
-func decode(phc string) (p params, salt, key []byte, err error) {
-	parts := strings.Split(phc, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return p, nil, nil, errForm
+// enter waits for the room that a hash of so much memory takes; nothing takes
+// less than one of today's, nor more than there is. The function that it
+// returns gives the room back.
+func (h *Hasher) enter(ctx context.Context, memoryKiB uint32) (leave func(), err error) {
+	if h.waiting.Add(1) > maxQueue {
+		h.waiting.Add(-1)
+		return nil, problem.New(problem.Overloaded)
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=1", &p.memoryKiB, &p.time); err != nil {
-		return p, nil, nil, errForm
+	defer h.waiting.Add(-1)
+	weight := min(max(int64(memoryKiB), int64(h.params.memoryKiB)), h.capacity)
+	if err := h.running.Acquire(ctx, weight); err != nil {
+		return nil, problem.Wrap(problem.Overloaded, err)
 	}
-	salt, saltErr := base64.RawStdEncoding.DecodeString(parts[4])
-	key, keyErr := base64.RawStdEncoding.DecodeString(parts[5])
-	if saltErr != nil || keyErr != nil || len(key) != keyBytes || p.time == 0 || p.memoryKiB == 0 {
-		return p, nil, nil, errForm
-	}
-	return p, salt, key, nil
+	return func() { h.running.Release(weight) }, nil
 }

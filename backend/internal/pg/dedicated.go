@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
-	"slices"
-	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,27 +16,43 @@ import (
 
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/internal/config"
+	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
 
 // What can be wrong with a database that is to be a tenant's own.
 var (
-	// ErrUnreachable says that no connection could be made.
+	// ErrUnreachable says that no connection could be made, or none that lasted.
 	ErrUnreachable = errors.New("the database cannot be reached")
-	// ErrUnsuitable says that the connection's role may not do what is needed.
-	ErrUnsuitable = errors.New("the role must own the database and may create roles")
+	// ErrUnsuitable says that the server or the connection's role cannot do what
+	// is needed.
+	ErrUnsuitable = errors.New("the database is not suitable")
 	// ErrUsed says that the database holds the control plane or other tenants.
 	ErrUsed = errors.New("the database is used already")
+	// ErrOther says that the database is not the one that was expected.
+	ErrOther = errors.New("the database is another one")
 )
+
+// minServer is the oldest version of PostgreSQL that the migrations work on.
+const minServer = 150000
 
 // Dedicated is a database that one tenant has for itself.
 type Dedicated struct {
-	// OwnerURL connects as a role that owns the database and may create roles.
+	// OwnerURL connects as a role that owns the database and may create roles,
+	// or as a superuser. It must not lead through a pooler.
 	OwnerURL config.Secret
 	Tenant   string
 	// Login and Password are those of the role that is made for serving.
 	Login    string
 	Password string
+	// Expected, if set, is the identity of the tenant's present database: one
+	// that has another is left alone, and so is one where the tenant does not
+	// live, whatever its identity.
+	Expected *uuid.UUID
+	// Abandoned returns the login that an attempt to provision the database for
+	// another tenant would have made, or "" when that tenant exists. What an
+	// attempt left that failed is taken over.
+	Abandoned func(ctx context.Context, tenant string) (login string, err error)
 }
 
 // ServingURL is the connection string of the login that [Provision] makes.
@@ -54,108 +70,256 @@ func (d Dedicated) ServingURL() (config.Secret, error) {
 // its own for serving, which belongs to gh_app and is under row-level
 // security; the tenant plane; and the tenant as its only resident. It can be
 // repeated. It returns the database's identity, which copies share.
-func Provision(ctx context.Context, d Dedicated, log *slog.Logger) (uuid.UUID, error) {
-	pc, err := pgx.ParseConfig(d.OwnerURL.Reveal())
+//
+// The error is one of those above, and tells nothing of the connection string.
+// It is not safe against whoever owns the server: that may do as it likes with
+// what is in it.
+func Provision(ctx context.Context, d Dedicated, log *slog.Logger) (id uuid.UUID, err error) {
+	conn, err := dial(ctx, d.OwnerURL)
 	if err != nil {
-		return uuid.Nil, ErrUnreachable
+		return uuid.Nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	pc.ConnectTimeout = connectTimeout
-	conn, err := pgx.ConnectConfig(ctx, pc)
-	if err != nil {
-		return uuid.Nil, errors.Join(ErrUnreachable, err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-
-	if err := checkUnused(ctx, conn, d.Tenant); err != nil {
-		return uuid.Nil, err
-	}
-	if err := makeRoles(ctx, conn, d); err != nil {
-		return uuid.Nil, unsuitable(err)
-	}
-	if err := migrateAsOwner(ctx, pc, log); err != nil {
-		return uuid.Nil, unsuitable(err)
-	}
-	var id uuid.UUID
-	err = AsOwner(ctx, d.OwnerURL, func(tx tenantdb.DBTX) error {
-		var q tenantdb.Queries
-		if err := q.ExpelTenant(ctx, tx, token.PlatformTenant); err != nil { // the migrations admit it everywhere
-			return err
+	defer hangUp(conn)
+	p := &provisioner{Dedicated: d, conn: conn, log: log}
+	defer func() {
+		if err != nil && p.created { // of no use to anybody; harmless if it stays
+			_, _ = conn.Exec(ctx, "drop role if exists "+p.login())
 		}
-		if err := q.AdmitTenant(ctx, tx, d.Tenant); err != nil {
-			return err
+	}()
+	for _, step := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"wait for others", p.lock},
+		{"look at the database", p.inspect},
+		{"make the roles", p.makeRoles},
+		{"look at the residents", p.checkResidents},
+		{"make the login", p.makeLogin},
+		{"migrate", p.migrate},
+		{"admit the tenant", p.admit},
+	} {
+		if err := step.run(ctx); err != nil {
+			return uuid.Nil, fmt.Errorf("%s: %w", step.name, provisionError(err))
 		}
-		id, err = q.DatabaseID(ctx, tx)
-		return err
-	})
-	return id, err
+	}
+	return p.id, nil
 }
 
-// checkUnused refuses a database with a control plane or with other tenants.
-func checkUnused(ctx context.Context, conn *pgx.Conn, tenant string) error {
-	var control, residents *string
-	if err := conn.QueryRow(ctx, "select to_regclass('control.tenants')::text, to_regclass('app.residents')::text").Scan(&control, &residents); err != nil {
-		return errors.Join(ErrUnreachable, err)
+// provisionError sorts what went wrong into what an operator can act on. What
+// the server refused is known by its SQLSTATE only: messages name roles and
+// databases.
+func provisionError(err error) error {
+	for _, known := range []error{ErrUnsuitable, ErrUsed, ErrOther} {
+		if errors.Is(err, known) {
+			return known
+		}
 	}
-	if control != nil {
+	var ours *problem.Error // of the control plane, which Abandoned asks
+	var e *pgconn.PgError
+	switch fault := FaultOf(err); {
+	case errors.As(err, &ours):
+		return err
+	case fault == Unreachable, fault == TimedOut:
+		return fmt.Errorf("%w: %w", ErrUnreachable, fault)
+	case errors.As(err, &e):
+		return fmt.Errorf("%w (SQLSTATE %s)", ErrUnsuitable, e.Code)
+	}
+	return ErrUnsuitable
+}
+
+// provisioner is one run of [Provision].
+type provisioner struct {
+	Dedicated
+	conn *pgx.Conn
+	log  *slog.Logger
+
+	version  int  // of the server, such as 150018
+	migrated bool // has been a tenant's before, at least in part
+	created  bool // the login, by this run
+	id       uuid.UUID
+}
+
+func (p *provisioner) login() string { return pgx.Identifier{p.Login}.Sanitize() }
+
+// lock makes attempts at one database follow one another, whatever name it goes
+// by; the catalog takes no two at once. It ends with the connection.
+func (p *provisioner) lock(ctx context.Context) error {
+	_, err := p.conn.Exec(ctx, "select pg_advisory_lock(hashtextextended('gatehouse.provision', 0))")
+	return err
+}
+
+// inspect refuses, before anything is changed, a server that is too old or only
+// replicates, and a database with a control plane.
+func (p *provisioner) inspect(ctx context.Context) error {
+	var replica, control bool
+	var encoding string
+	// By the catalog, which everybody may read: to_regclass is refused without
+	// the right to use the schema.
+	err := p.conn.QueryRow(ctx, `
+		select current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('server_encoding'),
+		       exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'control' and c.relname = 'tenants'),
+		       exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'app' and c.relname = 'residents')`,
+	).Scan(&p.version, &replica, &encoding, &control, &p.migrated)
+	switch {
+	case err != nil:
+		return err
+	case p.version < minServer || replica || encoding != "UTF8":
+		return ErrUnsuitable
+	case control:
 		return ErrUsed
-	}
-	if residents == nil {
-		return nil
-	}
-	rows, err := conn.Query(ctx, tenantdb.ListResidents)
-	if err != nil {
-		return unsuitable(err)
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return unsuitable(err)
-	}
-	if slices.ContainsFunc(ids, func(id string) bool { return id != tenant && id != token.PlatformTenant }) {
-		return ErrUsed
+	case !p.migrated && p.Expected != nil:
+		return ErrOther
 	}
 	return nil
 }
 
-// makeRoles leaves roles that are there as they are: on a shared server they
-// are also those of other databases.
-func makeRoles(ctx context.Context, conn *pgx.Conn, d Dedicated) error {
+// checkResidents refuses a database of other tenants. Only then is anything
+// made in it.
+func (p *provisioner) checkResidents(ctx context.Context) error {
+	if !p.migrated {
+		return nil
+	}
+	return p.asOwner(ctx, func(tx pgx.Tx) error {
+		if err := p.checkExpected(ctx, tx); err != nil {
+			return err
+		}
+		_, err := p.abandoned(ctx, tx)
+		return err
+	})
+}
+
+// checkExpected refuses another database than the tenant's present one.
+func (p *provisioner) checkExpected(ctx context.Context, tx pgx.Tx) error {
+	if p.Expected == nil {
+		return nil
+	}
+	var q tenantdb.Queries
+	id, err := q.DatabaseID(ctx, tx)
+	if err != nil {
+		return err
+	}
+	var resides bool
+	if err := tx.QueryRow(ctx, "select exists (select from app.residents where tenant_id = $1)", p.Tenant).Scan(&resides); err != nil {
+		return err
+	}
+	if *p.Expected != uuid.Nil && id != *p.Expected || !resides {
+		return ErrOther
+	}
+	return nil
+}
+
+// abandoned returns the other residents, which attempts that failed have left:
+// tenants that the control plane does not know, with a login of our making.
+// With any other resident, or a user of any other tenant, the database is in
+// use or has been.
+func (p *provisioner) abandoned(ctx context.Context, tx pgx.Tx) (tenants []string, err error) {
+	var hasUsers, used bool
+	if err := tx.QueryRow(ctx, "select to_regclass('tenant.users') is not null").Scan(&hasUsers); err != nil {
+		return nil, err
+	}
+	if hasUsers {
+		err := tx.QueryRow(ctx, "select exists (select from tenant.users where tenant_id not in ($1, $2))", p.Tenant, token.PlatformTenant).Scan(&used)
+		if err != nil {
+			return nil, err
+		}
+		if used {
+			return nil, ErrUsed
+		}
+	}
+	var q tenantdb.Queries
+	residents, err := q.ListResidents(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range residents {
+		if id == p.Tenant || id == token.PlatformTenant { // the migrations admit the platform everywhere
+			continue
+		}
+		if p.Abandoned == nil {
+			return nil, ErrUsed
+		}
+		login, err := p.Abandoned(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		var left bool
+		if err := tx.QueryRow(ctx, "select exists (select from pg_roles where rolname = $1)", login).Scan(&left); err != nil {
+			return nil, err
+		}
+		if !left {
+			return nil, ErrUsed
+		}
+		tenants = append(tenants, id)
+	}
+	return tenants, nil
+}
+
+// makeRoles makes the roles that the migrations know. Those that are there stay
+// as they are: on a shared server they are also those of other databases.
+func (p *provisioner) makeRoles(ctx context.Context) error {
 	for _, role := range []string{OwnerRole, AppRole, MaintRole} {
-		exists, err := has(ctx, conn, "select exists (select from pg_roles where rolname = $1)", role)
+		exists, err := has(ctx, p.conn, "select exists (select from pg_roles where rolname = $1)", role)
 		if err != nil {
 			return err
 		}
 		if exists {
 			continue
 		}
-		if _, err := conn.Exec(ctx, fmt.Sprintf("create role %s nologin noinherit", role)); err != nil && !roleExists(err) {
+		if _, err := p.conn.Exec(ctx, fmt.Sprintf("create role %s nologin noinherit", role)); err != nil && !roleExists(err) {
 			return err
 		}
 	}
-	member, err := has(ctx, conn, "select pg_has_role(current_user, $1, 'member')", OwnerRole)
+	able, err := p.canBecomeOwner(ctx)
+	if err != nil || able {
+		return err
+	}
+	_, err = p.conn.Exec(ctx, fmt.Sprintf("grant %s to current_user", OwnerRole))
+	return err
+}
+
+// makeLogin makes the role that serves, or sets its password anew.
+func (p *provisioner) makeLogin(ctx context.Context) error {
+	exists, powerful := false, false
+	err := p.conn.QueryRow(ctx, `select count(*) > 0, coalesce(bool_or(rolsuper or rolbypassrls or rolcreaterole), false)
+		from pg_roles where rolname = $1`, p.Login).Scan(&exists, &powerful)
 	if err != nil {
 		return err
 	}
-	var statements []string
-	if !member {
-		statements = append(statements, fmt.Sprintf("grant %s to current_user", OwnerRole))
+	if powerful {
+		return ErrUnsuitable // nobody but the server's owner can have made it so
 	}
-	database := pgx.Identifier{conn.Config().Database}.Sanitize()
-	login := pgx.Identifier{d.Login}.Sanitize()
-	verb := "create"
-	if exists, err := has(ctx, conn, "select exists (select from pg_roles where rolname = $1)", d.Login); err != nil {
+	verifier, err := scramVerifier(p.Password)
+	if err != nil {
 		return err
-	} else if exists {
-		verb = "alter"
 	}
-	return execAll(ctx, conn, append(statements,
+	// New roles have none of the powers that rows could be read around the
+	// policies with. To take them from an existing one, PostgreSQL asks for a
+	// superuser, even if it has none.
+	verb := "alter"
+	if !exists {
+		verb, p.created = "create", true
+	}
+	database := pgx.Identifier{p.conn.Config().Database}.Sanitize()
+	return execAll(ctx, p.conn, []string{
 		fmt.Sprintf("grant connect, create on database %s to %s", database, OwnerRole),
 		fmt.Sprintf("grant connect on database %s to %s", database, AppRole),
-		fmt.Sprintf("%s role %s login inherit nosuperuser nocreatedb nocreaterole password %s", verb, login, quote(d.Password)),
-		fmt.Sprintf("grant %s to %s", AppRole, login),
-		fmt.Sprintf("alter role %s set statement_timeout = '30s'", login),
-		fmt.Sprintf("alter role %s set lock_timeout = '5s'", login),
-		fmt.Sprintf("alter role %s set idle_in_transaction_session_timeout = '10s'", login),
-	))
+		fmt.Sprintf("%s role %s login inherit password %s", verb, p.login(), quote(verifier)),
+		fmt.Sprintf("grant %s to %s", AppRole, p.login()),
+		fmt.Sprintf("alter role %s set statement_timeout = '30s'", p.login()),
+		fmt.Sprintf("alter role %s set lock_timeout = '5s'", p.login()),
+		fmt.Sprintf("alter role %s set idle_in_transaction_session_timeout = '10s'", p.login()),
+	})
+}
+
+// canBecomeOwner reports whether the connection's role may "set role gh_owner".
+// Since PostgreSQL 16 whoever creates a role is its member at once, but may
+// become it only after granting it to itself.
+func (p *provisioner) canBecomeOwner(ctx context.Context) (bool, error) {
+	privilege := "member"
+	if p.version >= 160000 {
+		privilege = "set"
+	}
+	return has(ctx, p.conn, "select exists (select from pg_roles where rolname = $1 and pg_has_role(oid, "+quote(privilege)+"))", OwnerRole)
 }
 
 func roleExists(err error) bool {
@@ -163,68 +327,154 @@ func roleExists(err error) bool {
 	return errors.As(err, &e) && (e.Code == "42710" || e.Code == stateUniqueViolation)
 }
 
-// migrateAsOwner brings the tenant plane up to date with gh_owner as the owner
-// of everything, whoever connects.
-func migrateAsOwner(ctx context.Context, pc *pgx.ConnConfig, log *slog.Logger) error {
-	db := stdlib.OpenDB(*pc, stdlib.OptionAfterConnect(becomeOwner))
+// migrate brings the tenant plane up to date with gh_owner as the owner of
+// everything, whoever connects.
+func (p *provisioner) migrate(ctx context.Context) error {
+	pc, err := ownerConfig(ctx, p.OwnerURL)
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDB(*pc, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "set role "+OwnerRole)
+		return err
+	}))
 	defer db.Close()
-	for _, p := range planes {
-		if p.name == tenantPlane {
-			return p.migrate(ctx, db, log)
+	for _, plane := range planes {
+		if plane.name == tenantPlane {
+			return plane.migrate(ctx, db, p.log)
 		}
 	}
 	return nil
 }
 
-func becomeOwner(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, "set role "+OwnerRole)
-	return err
+// admit makes the tenant the only resident.
+func (p *provisioner) admit(ctx context.Context) error {
+	return p.asOwner(ctx, func(tx pgx.Tx) error {
+		if err := p.checkExpected(ctx, tx); err != nil {
+			return err
+		}
+		left, err := p.abandoned(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var q tenantdb.Queries
+		for _, tenant := range append(left, token.PlatformTenant) {
+			if err := q.ExpelTenant(ctx, tx, tenant); err != nil {
+				return err
+			}
+		}
+		if err := q.AdmitTenant(ctx, tx, p.Tenant); err != nil {
+			return err
+		}
+		p.id, err = q.DatabaseID(ctx, tx)
+		return err
+	})
+}
+
+func (p *provisioner) asOwner(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return asOwner(ctx, p.conn, fn)
+}
+
+// asOwner runs fn in a transaction of gh_owner.
+func asOwner(ctx context.Context, conn *pgx.Conn, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "set local role "+OwnerRole); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
 }
 
 // AsOwner runs fn in a transaction of gh_owner, on a connection of its own. It
-// is for what a dedicated database's serving login may not do.
+// is for what a dedicated database's serving login may not do. Its errors tell
+// nothing of the connection string.
 func AsOwner(ctx context.Context, ownerURL config.Secret, fn func(tx tenantdb.DBTX) error) error {
-	pc, err := pgx.ParseConfig(ownerURL.Reveal())
+	conn, err := dial(ctx, ownerURL)
 	if err != nil {
-		return ErrUnreachable
+		return problem.Wrap(problem.Unavailable, err)
 	}
-	pc.ConnectTimeout = connectTimeout
-	conn, err := pgx.ConnectConfig(ctx, pc)
-	if err != nil {
-		return translate(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if err := becomeOwner(ctx, conn); err != nil {
-		return translate(err)
-	}
-	return translate(pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return fn(&inTx{tx: tx, run: ctx}) }))
+	defer hangUp(conn)
+	return Conceal(translate(asOwner(ctx, conn, func(tx pgx.Tx) error { return fn(&inTx{tx: tx, run: ctx}) })))
 }
 
 // Retire takes the tenant out of its database and drops the serving login. The
 // tenant's data stays.
 func Retire(ctx context.Context, d Dedicated) error {
-	err := AsOwner(ctx, d.OwnerURL, func(tx tenantdb.DBTX) error {
+	conn, err := dial(ctx, d.OwnerURL)
+	if err != nil {
+		return Conceal(err)
+	}
+	defer hangUp(conn)
+	err = asOwner(ctx, conn, func(tx pgx.Tx) error {
 		var q tenantdb.Queries
 		return q.ExpelTenant(ctx, tx, d.Tenant)
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = conn.Exec(ctx, "drop role if exists "+pgx.Identifier{d.Login}.Sanitize())
 	}
-	conn, err := connect(ctx, d.OwnerURL.Reveal())
-	if err != nil {
-		return translate(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, "drop role if exists "+pgx.Identifier{d.Login}.Sanitize())
-	return translate(err)
+	return Conceal(err)
 }
 
-// unsuitable tells apart a role that may not do what is needed from a server
-// that went away.
-func unsuitable(err error) error {
-	var e *pgconn.PgError
-	if errors.As(err, &e) && (strings.HasPrefix(e.Code, "42") || strings.HasPrefix(e.Code, "0A")) {
-		return errors.Join(ErrUnsuitable, err)
+// OpenBriefly is [Open] for one look at a dedicated database: one connection,
+// which must come about within the given time.
+func OpenBriefly(c Config, connect time.Duration) (*DB, error) {
+	c.MaxConns = 1
+	return open(c, connect)
+}
+
+// CheckDedicated is [DB.Check] for a dedicated database, which has the tenant
+// plane only.
+func (db *DB) CheckDedicated(ctx context.Context) error {
+	for _, p := range planes {
+		if p.name == tenantPlane {
+			return p.check(ctx, db)
+		}
 	}
-	return translate(err)
+	return nil
+}
+
+// dial connects as the owner of a dedicated database.
+func dial(ctx context.Context, ownerURL config.Secret) (*pgx.Conn, error) {
+	pc, err := ownerConfig(ctx, ownerURL)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, pc)
+	if err != nil {
+		return nil, Conceal(err)
+	}
+	return conn, nil
+}
+
+// hangUp says goodbye without waiting for an answer.
+func hangUp(conn *pgx.Conn) { _ = conn.Close(context.Background()) }
+
+// ownerConfig reads an owner's connection string. What the process's
+// environment says about PostgreSQL, such as PGPASSWORD, is ours and not meant
+// for that server.
+func ownerConfig(ctx context.Context, ownerURL config.Secret) (*pgx.ConnConfig, error) {
+	parsed, err := url.Parse(ownerURL.Reveal())
+	if err != nil {
+		return nil, Unreachable // the cause may quote the password
+	}
+	pc, err := pgx.ParseConfig(ownerURL.Reveal())
+	if err != nil {
+		return nil, Unreachable
+	}
+	pc.Password, _ = parsed.User.Password()
+	pc.RuntimeParams = map[string]string{"application_name": "gatehouse-backend"}
+	pc.ConnectTimeout = connectTimeout
+	// A statement that ctx does not reach, such as a driver's on its way out,
+	// must not wait for a server that has fallen silent.
+	if deadline, ok := ctx.Deadline(); ok {
+		dial := pc.DialFunc
+		pc.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dial(ctx, network, addr)
+			if err == nil {
+				err = conn.SetDeadline(deadline.Add(cancelMargin))
+			}
+			return conn, err
+		}
+	}
+	return pc, nil
 }

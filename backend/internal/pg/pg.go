@@ -102,7 +102,10 @@ const connectTimeout = 2 * time.Second
 
 // Open returns a pool that connects on demand; it does not wait for the
 // server. Close it when done.
-func Open(c Config) (*DB, error) {
+func Open(c Config) (*DB, error) { return open(c, connectTimeout) }
+
+// open gives each new connection so much time to come about.
+func open(c Config, connect time.Duration) (*DB, error) {
 	pc, err := pgxpool.ParseConfig(c.URL.Reveal())
 	if err != nil {
 		return nil, errors.New("the database URL cannot be read") // the cause may quote the password
@@ -111,7 +114,7 @@ func Open(c Config) (*DB, error) {
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.MaxConnLifetime = time.Hour
 	pc.MaxConnLifetimeJitter = 10 * time.Minute
-	pc.ConnConfig.ConnectTimeout = connectTimeout
+	pc.ConnConfig.ConnectTimeout = connect
 	pc.ConnConfig.RuntimeParams["application_name"] = "gatehouse-backend"
 	if c.Pooler == "transaction" {
 		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -150,13 +153,20 @@ func (db *DB) Control() controldb.DBTX { return &plain{db} }
 // least as far as this program needs; it is a health check.
 func (db *DB) Check(ctx context.Context) error {
 	for _, p := range planes {
-		version, err := p.version(ctx, db)
-		if err != nil {
-			return fmt.Errorf("%s plane: %w", p.name, err)
+		if err := p.check(ctx, db); err != nil {
+			return err
 		}
-		if need := p.newest(); version < need {
-			return fmt.Errorf("%s plane is at version %d; this program needs %d (run: backend migrate)", p.name, version, need)
-		}
+	}
+	return nil
+}
+
+func (p plane) check(ctx context.Context, db *DB) error {
+	version, err := p.version(ctx, db)
+	if err != nil {
+		return fmt.Errorf("%s plane: %w", p.name, err)
+	}
+	if need := p.newest(); version < need {
+		return fmt.Errorf("%s plane is at version %d; this program needs %d (run: backend migrate): %w", p.name, version, need, NotMigrated)
 	}
 	return nil
 }

@@ -42,6 +42,9 @@ const (
 	// routeLifetime is how long a route is used before it is looked up again.
 	// A stale one is harmless: the database refuses a tenant that left it.
 	routeLifetime = 30 * time.Second
+	// routeRetry is how long a route goes on being used when it cannot be looked
+	// up.
+	routeRetry = 5 * time.Second
 	// maxRoutes bounds the routes that are kept.
 	maxRoutes = 10_000
 )
@@ -51,17 +54,18 @@ type Directory struct {
 	shared  *pg.DB
 	config  Config
 	pool    pg.Config // of a dedicated database, without its URL
-	sealer  *Sealer
+	sealer  *sealer
 	log     *slog.Logger
 	now     func() time.Time
-	queries *controldb.Queries
+	queries controldb.Queries
 
 	mu     sync.Mutex
 	routes map[string]route
 	pools  map[string]*pool
 }
 
-// route says where a tenant's data is. Sealed is nil for the shared database.
+// route says where a tenant's data is. Sealed is the connection string of a
+// dedicated database, "" for the shared one.
 type route struct {
 	sealed  string
 	expires time.Time
@@ -76,7 +80,7 @@ func New(c Config, shared *pg.DB, main pg.Config, log *slog.Logger, now func() t
 	}
 	main.MaxConns = c.PoolConns
 	return &Directory{
-		shared: shared, config: c, pool: main, sealer: sealer, log: log, now: now, queries: controldb.New(),
+		shared: shared, config: c, pool: main, sealer: sealer, log: log, now: now,
 		routes: map[string]route{}, pools: map[string]*pool{},
 	}, nil
 }
@@ -98,25 +102,35 @@ func (d *Directory) Find(ctx context.Context, id string) (Tenant, error) {
 	return Tenant{ID: row.ID, Signup: row.Signup, SingleSession: row.SessionMode == "single"}, nil
 }
 
-// Forget drops what is known of a tenant's placement after a change of it.
+// Forget drops what is known of a tenant's placement, after a change of it. The
+// pool of its dedicated database is closed once nobody uses it.
 func (d *Directory) Forget(tenant string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	where := d.routes[tenant]
 	delete(d.routes, tenant)
+	if p := d.pools[where.sealed]; p != nil {
+		delete(d.pools, where.sealed)
+		p.retired = true
+		p.closeIfUnused()
+	}
 }
 
-// Close closes the pools of dedicated databases.
+// Close closes the pools of dedicated databases, waiting for connections in
+// use. It is called when nobody asks for databases any more.
 func (d *Directory) Close() {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	for key, p := range d.pools {
-		delete(d.pools, key)
+	pools := d.pools
+	d.pools = map[string]*pool{}
+	d.mu.Unlock()
+	for _, p := range pools {
 		p.db.Close()
 	}
 }
 
-// find returns the route of a tenant. A tenant that is not known is looked for
-// in the shared database, which then refuses it.
+// find returns the route of a tenant. One that is not known, or not to be used,
+// is looked for in the shared database, which then refuses it; that is not
+// kept, since any text can be asked for.
 func (d *Directory) find(ctx context.Context, tenant string) (route, error) {
 	d.mu.Lock()
 	known, ok := d.routes[tenant]
@@ -128,18 +142,29 @@ func (d *Directory) find(ctx context.Context, tenant string) (route, error) {
 	fresh := route{expires: d.now().Add(routeLifetime)}
 	switch {
 	case problem.Is(err, problem.NotFound):
-		return fresh, nil // not kept: any text can be asked for
+		return fresh, nil
 	case err != nil && ok:
+		// The control plane is down; where tenants live has hardly changed. Not
+		// every request is to wait for that to be found out.
+		known.expires = d.now().Add(routeRetry)
+		d.keep(tenant, known)
 		return known, nil
 	case err != nil:
 		return route{}, err
+	case row.Status == "suspended" || row.Status == "deleted":
+		// Its own database refuses it too, but may not have been told yet.
+		return fresh, nil
 	}
 	fresh.sealed = string(row.SealedURL)
+	d.keep(tenant, fresh)
+	return fresh, nil
+}
+
+func (d *Directory) keep(tenant string, r route) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.routes) >= maxRoutes {
 		clear(d.routes)
 	}
-	d.routes[tenant] = fresh
-	return fresh, nil
+	d.routes[tenant] = r
 }

@@ -11,13 +11,25 @@ import (
 	"gatehouse/internal/problem"
 )
 
-// pool is an open pool of a dedicated database.
+// pool is an open pool of a dedicated database. Pools go by their sealed
+// connection string, so a changed one is another pool.
 type pool struct {
 	db *pg.DB
 	// users are those that hold the pool at the moment; while there is one, it
 	// is not closed.
 	users int
 	used  time.Time
+	// retired is a pool that nobody finds any more; its last user closes it.
+	retired bool
+}
+
+// closeIfUnused closes a retired pool that nobody uses. Connections that are
+// still being read from are waited for, in the background.
+func (p *pool) closeIfUnused() {
+	if p.retired && p.users == 0 {
+		poolsClosed.Inc()
+		go p.db.Close()
+	}
 }
 
 var (
@@ -29,47 +41,50 @@ var (
 // errPoolsBusy says that every pool there may be is in use.
 var errPoolsBusy = errors.New("all pools of dedicated databases are in use")
 
-// borrow returns the database of a tenant. Give it back with the function that
-// comes with it once a connection has been taken or is not needed any more.
-func (d *Directory) borrow(ctx context.Context, tenant string) (*pg.DB, func(), error) {
+// borrow returns the database of a tenant, and whether it is a dedicated one.
+// Give it back with the function that comes with it once a connection has been
+// taken or is not needed any more.
+func (d *Directory) borrow(ctx context.Context, tenant string) (db *pg.DB, own bool, giveBack func(), err error) {
 	where, err := d.find(ctx, tenant)
 	if err != nil {
-		return nil, nil, err
+		return nil, false, nil, err
 	}
 	if where.sealed == "" {
-		return d.shared, func() {}, nil
+		return d.shared, false, func() {}, nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := d.pools[where.sealed]
 	if p == nil {
 		if p, err = d.open(tenant, where); err != nil {
-			return nil, nil, err
+			return nil, true, nil, err
 		}
 	}
+	return p.db, true, d.use(p), nil
+}
+
+// use counts another user of a pool. It is called with the lock held.
+func (d *Directory) use(p *pool) (giveBack func()) {
 	p.users++
 	p.used = d.now()
-	return p.db, func() {
+	return func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		p.users--
-	}, nil
+		p.closeIfUnused()
+	}
 }
 
 // open makes a pool, which connects on demand. It is called with the lock held.
-// Pools go by their sealed connection string, so a changed one is another pool
-// and the old one, unused, is closed in time.
 func (d *Directory) open(tenant string, where route) (*pool, error) {
 	if len(d.pools) >= d.config.Pools && !d.evict() {
 		poolsRefused.Inc()
 		return nil, problem.Wrap(problem.Overloaded, errPoolsBusy)
 	}
-	u, err := d.sealer.open(tenant, servingURL, []byte(where.sealed))
+	c, err := d.poolConfig(tenant, []byte(where.sealed))
 	if err != nil {
 		return nil, err
 	}
-	c := d.pool
-	c.URL = u
 	db, err := pg.Open(c)
 	if err != nil {
 		return nil, err
@@ -78,6 +93,16 @@ func (d *Directory) open(tenant string, where route) (*pool, error) {
 	p := &pool{db: db}
 	d.pools[where.sealed] = p
 	return p, nil
+}
+
+func (d *Directory) poolConfig(tenant string, sealed []byte) (pg.Config, error) {
+	u, err := d.sealer.open(tenant, servingURL, sealed)
+	if err != nil {
+		return pg.Config{}, err
+	}
+	c := d.pool
+	c.URL = u
+	return c, nil
 }
 
 // evict closes the pool that has been unused for longest, if there is one that
@@ -94,7 +119,32 @@ func (d *Directory) evict() bool {
 	}
 	p := d.pools[oldest]
 	delete(d.pools, oldest)
-	poolsClosed.Inc()
-	go p.db.Close() // says goodbye to the server, which may take a while
+	p.retired = true
+	p.closeIfUnused()
 	return true
+}
+
+// Probe runs fn on the dedicated database that a sealed serving URL leads to: on
+// its pool if it is open, else on one connection, which must come about within
+// the given time.
+func (d *Directory) Probe(ctx context.Context, tenant string, sealed []byte, connect time.Duration, fn func(context.Context, *pg.DB) error) error {
+	d.mu.Lock()
+	p := d.pools[string(sealed)]
+	if p != nil {
+		giveBack := d.use(p)
+		d.mu.Unlock()
+		defer giveBack()
+		return pg.Conceal(fn(ctx, p.db))
+	}
+	d.mu.Unlock()
+	c, err := d.poolConfig(tenant, sealed)
+	if err != nil {
+		return err
+	}
+	db, err := pg.OpenBriefly(c, connect)
+	if err != nil {
+		return err
+	}
+	defer func() { go db.Close() }() // which may wait for a server that is silent
+	return pg.Conceal(fn(ctx, db))
 }

@@ -3,10 +3,8 @@ package placement
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -17,21 +15,53 @@ import (
 
 // Sealed is the placement of a dedicated tenant as the control plane keeps it.
 type Sealed struct {
-	DatabaseKey []byte
-	OwnerURL    []byte
-	ServingURL  []byte
-	// DatabaseID is the same for copies of one database.
-	DatabaseID uuid.UUID
+	// OwnerURL holds the connection string that an operator gave, and the
+	// identity of the database that it led to.
+	OwnerURL []byte
+	// ServingURL holds that of the login which was made for serving.
+	ServingURL []byte
 }
 
+// Exists reports whether the control plane knows a tenant.
+type Exists func(ctx context.Context, tenant string) (bool, error)
+
 // DatabaseKey returns what two connection strings of one database have in
-// common.
+// common. It tells nothing to who does not have the key.
 func (d *Directory) DatabaseKey(u *url.URL) []byte { return d.sealer.databaseKey(u) }
 
-// Provision makes a database ready for its tenant (see [pg.Provision]) and
-// seals the connection strings. The URL has been through [ParseURL].
-func (d *Directory) Provision(ctx context.Context, tenant string, u *url.URL) (Sealed, error) {
-	target := dedicated(tenant, u, rand.Text())
+// Provision makes a database ready for a new tenant (see [pg.Provision]) and
+// seals the connection strings. The URL has been through [ParseURL]. What an
+// attempt left that failed, for a tenant that does not exist, is taken over.
+func (d *Directory) Provision(ctx context.Context, tenant string, u *url.URL, exists Exists) (Sealed, error) {
+	target := d.dedicated(tenant, u, rand.Text())
+	target.Abandoned = func(ctx context.Context, other string) (string, error) {
+		if known, err := exists(ctx, other); known || err != nil {
+			return "", err
+		}
+		return d.sealer.login(other, u), nil
+	}
+	return d.provision(ctx, tenant, u, target)
+}
+
+// Reprovision is Provision for another connection string of the database that
+// the tenant has; any other database is [pg.ErrOther]. Backends that still go by
+// the former connection string are not disturbed.
+//
+// When the former one does not open, because TENANT_DB_KEY is a new one, the
+// database only has to be one where the tenant lives.
+func (d *Directory) Reprovision(ctx context.Context, tenant string, u *url.URL, former Sealed) (Sealed, error) {
+	target := d.dedicated(tenant, u, rand.Text())
+	_, id, _ := d.sealer.openOwner(tenant, former.OwnerURL) // uuid.Nil expects any
+	target.Expected = &id
+	if serving, err := d.sealer.open(tenant, servingURL, former.ServingURL); err == nil {
+		if before, err := url.Parse(serving.Reveal()); err == nil && before.User.Username() == target.Login {
+			target.Password, _ = before.User.Password()
+		}
+	}
+	return d.provision(ctx, tenant, u, target)
+}
+
+func (d *Directory) provision(ctx context.Context, tenant string, u *url.URL, target pg.Dedicated) (Sealed, error) {
 	id, err := pg.Provision(ctx, target, d.log)
 	if err != nil {
 		return Sealed{}, err
@@ -41,36 +71,57 @@ func (d *Directory) Provision(ctx context.Context, tenant string, u *url.URL) (S
 		return Sealed{}, err
 	}
 	return Sealed{
-		DatabaseKey: d.sealer.databaseKey(u),
-		OwnerURL:    d.sealer.seal(tenant, ownerURL, target.OwnerURL),
-		ServingURL:  d.sealer.seal(tenant, servingURL, serving),
-		DatabaseID:  id,
+		OwnerURL:   d.sealer.sealOwner(tenant, config.Secret(u.String()), id),
+		ServingURL: d.sealer.seal(tenant, servingURL, serving),
 	}, nil
 }
 
 // Retire undoes [Directory.Provision] but leaves the data.
 func (d *Directory) Retire(ctx context.Context, tenant string, u *url.URL) error {
-	return pg.Retire(ctx, dedicated(tenant, u, ""))
+	return pg.Retire(ctx, d.dedicated(tenant, u, ""))
 }
 
 // AsOwner runs fn as the owner of a tenant's dedicated database, whose sealed
 // owner URL is given.
 func (d *Directory) AsOwner(ctx context.Context, tenant string, sealed []byte, fn func(tx tenantdb.DBTX) error) error {
-	u, err := d.sealer.open(tenant, ownerURL, sealed)
+	u, _, err := d.sealer.openOwner(tenant, sealed)
 	if err != nil {
 		return err
 	}
 	return pg.AsOwner(ctx, u, fn)
 }
 
-// dedicated names the login after tenant and database, so that a repeated
-// attempt finds its own and two tenants on one server never share.
-func dedicated(tenant string, u *url.URL, password string) pg.Dedicated {
-	sum := sha256.Sum256([]byte(tenant + "\x00" + strings.TrimPrefix(u.Path, "/")))
+func (d *Directory) dedicated(tenant string, u *url.URL, password string) pg.Dedicated {
 	return pg.Dedicated{
 		OwnerURL: config.Secret(u.String()),
 		Tenant:   tenant,
-		Login:    "gh_tenant_" + hex.EncodeToString(sum[:8]),
+		Login:    d.sealer.login(tenant, u),
 		Password: password,
 	}
+}
+
+// login names the role that serves a tenant from a database: always the same
+// for both, so that a repeated attempt finds its own, and two tenants on one
+// server never share one.
+func (s *sealer) login(tenant string, u *url.URL) string {
+	return "gh_tenant_" + hex.EncodeToString(s.sum("login", tenant, database(u))[:8])
+}
+
+// sealOwner puts the database's identity in front of the owner's connection
+// string, so that another one can be held against it even when the former
+// database is gone.
+func (s *sealer) sealOwner(tenant string, u config.Secret, id uuid.UUID) []byte {
+	return s.seal(tenant, ownerURL, config.Secret(id[:])+u)
+}
+
+func (s *sealer) openOwner(tenant string, sealed []byte) (u config.Secret, id uuid.UUID, err error) {
+	plain, err := s.open(tenant, ownerURL, sealed)
+	if err != nil {
+		return "", uuid.Nil, err
+	}
+	if len(plain) < len(id) {
+		return "", uuid.Nil, errSealed
+	}
+	copy(id[:], plain)
+	return plain[len(id):], id, nil
 }

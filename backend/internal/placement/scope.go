@@ -18,20 +18,24 @@ func (d *Directory) As(s pg.Scope) tenantdb.DBTX { return &placed{d, s} }
 // InTx runs fn in one transaction inside the scope, in the database of its
 // tenant (see [pg.DB.InTx]).
 func (d *Directory) InTx(ctx context.Context, s pg.Scope, fn func(tx tenantdb.DBTX) error) error {
-	return d.with(ctx, s.Tenant, func(db *pg.DB) error { return db.InTx(ctx, s, fn) })
+	return d.with(ctx, s.Tenant, func(db *pg.DB, _ bool) error { return db.InTx(ctx, s, fn) })
 }
 
-// with runs fn on the database of a tenant. When that refuses the tenant, the
-// route was stale: it is looked up again, and fn is run once more. The refusal
-// came before anything else was done.
-func (d *Directory) with(ctx context.Context, tenant string, fn func(*pg.DB) error) error {
+// with runs fn on the database of a tenant, and tells it whether that is a
+// dedicated one. When the database refuses the tenant, the route was stale: it
+// is looked up again, and fn is run once more. The refusal came before anything
+// else was done.
+func (d *Directory) with(ctx context.Context, tenant string, fn func(db *pg.DB, own bool) error) error {
 	for retried := false; ; retried = true {
-		db, giveBack, err := d.borrow(ctx, tenant)
+		db, own, giveBack, err := d.borrow(ctx, tenant)
 		if err != nil {
 			return err
 		}
-		err = fn(db)
+		err = fn(db, own)
 		giveBack()
+		if own {
+			err = pg.Conceal(err)
+		}
 		if retried || !pg.NotResident(err) || !d.known(tenant) {
 			return err
 		}
@@ -54,7 +58,7 @@ type placed struct {
 
 // Exec implements tenantdb.DBTX.
 func (p *placed) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	err = p.directory.with(ctx, p.scope.Tenant, func(db *pg.DB) error {
+	err = p.directory.with(ctx, p.scope.Tenant, func(db *pg.DB, _ bool) error {
 		tag, err = db.As(p.scope).Exec(ctx, sql, args...)
 		return err
 	})
@@ -64,8 +68,11 @@ func (p *placed) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.
 // Query implements tenantdb.DBTX. The rows hold their connection, and so the
 // pool, until they are closed.
 func (p *placed) Query(ctx context.Context, sql string, args ...any) (rows pgx.Rows, err error) {
-	err = p.directory.with(ctx, p.scope.Tenant, func(db *pg.DB) error {
+	err = p.directory.with(ctx, p.scope.Tenant, func(db *pg.DB, own bool) error {
 		rows, err = db.As(p.scope).Query(ctx, sql, args...)
+		if err == nil && own {
+			rows = ownRows{rows}
+		}
 		return err
 	})
 	return rows, err
@@ -79,3 +86,10 @@ func (p *placed) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 	}
 	return pg.FirstRow(rows)
 }
+
+// ownRows are rows of a dedicated database, whose errors are not to tell where
+// it is.
+type ownRows struct{ pgx.Rows }
+
+// Err implements pgx.Rows.
+func (r ownRows) Err() error { return pg.Conceal(r.Rows.Err()) }

@@ -7,13 +7,15 @@ package tenantdb
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
 
 const CreateAuditEntry = `-- name: CreateAuditEntry :exec
 insert into tenant.audit (tenant_id, id, action, actor_id, actor, target, ip, request_id, details)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+values ($1, $2, $3, $4, $5, $6, $7, $8,
+        convert_from($9::bytea, 'UTF8')::jsonb)
 `
 
 type CreateAuditEntryParams struct {
@@ -28,6 +30,8 @@ type CreateAuditEntryParams struct {
 	Details   []byte
 }
 
+// CreateAuditEntry takes the details as encoded JSON. They travel as bytes:
+// without prepared statements that is how pgx sends a byte slice.
 func (q *Queries) CreateAuditEntry(ctx context.Context, db DBTX, arg CreateAuditEntryParams) error {
 	_, err := db.Exec(ctx, CreateAuditEntry,
 		arg.TenantID,
@@ -41,4 +45,252 @@ func (q *Queries) CreateAuditEntry(ctx context.Context, db DBTX, arg CreateAudit
 		arg.Details,
 	)
 	return err
+}
+
+const ListAudit = `-- name: ListAudit :many
+select tenant_id, id, action, actor_id, actor, target, ip, request_id, details, created_at
+from tenant.audit
+where tenant_id = $1
+  and (created_at, id) > ($2::timestamptz, $3::uuid)
+  and created_at >= $4::timestamptz and created_at < $5::timestamptz
+  and ($6::text is null or action = $6::text)
+  and ($7::uuid is null or actor_id = $7::uuid)
+order by created_at, id
+limit $8
+`
+
+type ListAuditParams struct {
+	TenantID       string
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	CreatedGte     time.Time
+	CreatedLt      time.Time
+	Action         *string
+	ActorID        *uuid.UUID
+	RowLimit       int32
+}
+
+func (q *Queries) ListAudit(ctx context.Context, db DBTX, arg ListAuditParams) ([]AuditEntry, error) {
+	rows, err := db.Query(ctx, ListAudit,
+		arg.TenantID,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.CreatedGte,
+		arg.CreatedLt,
+		arg.Action,
+		arg.ActorID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AuditEntry{}
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Action,
+			&i.ActorID,
+			&i.Actor,
+			&i.Target,
+			&i.IP,
+			&i.RequestID,
+			&i.Details,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListAuditDesc = `-- name: ListAuditDesc :many
+select tenant_id, id, action, actor_id, actor, target, ip, request_id, details, created_at
+from tenant.audit
+where tenant_id = $1
+  and (created_at, id) < ($2::timestamptz, $3::uuid)
+  and created_at >= $4::timestamptz and created_at < $5::timestamptz
+  and ($6::text is null or action = $6::text)
+  and ($7::uuid is null or actor_id = $7::uuid)
+order by created_at desc, id desc
+limit $8
+`
+
+type ListAuditDescParams struct {
+	TenantID       string
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	CreatedGte     time.Time
+	CreatedLt      time.Time
+	Action         *string
+	ActorID        *uuid.UUID
+	RowLimit       int32
+}
+
+func (q *Queries) ListAuditDesc(ctx context.Context, db DBTX, arg ListAuditDescParams) ([]AuditEntry, error) {
+	rows, err := db.Query(ctx, ListAuditDesc,
+		arg.TenantID,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.CreatedGte,
+		arg.CreatedLt,
+		arg.Action,
+		arg.ActorID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AuditEntry{}
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Action,
+			&i.ActorID,
+			&i.Actor,
+			&i.Target,
+			&i.IP,
+			&i.RequestID,
+			&i.Details,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListAuditOfAllTenants = `-- name: ListAuditOfAllTenants :many
+select tenant_id, id, action, actor_id, actor, target, ip, request_id, details, created_at
+from tenant.audit
+where (created_at, id) > ($1::timestamptz, $2::uuid)
+  and created_at >= $3::timestamptz and created_at < $4::timestamptz
+  and ($5::text is null or action = $5::text)
+  and ($6::uuid is null or actor_id = $6::uuid)
+order by created_at, id
+limit $7
+`
+
+type ListAuditOfAllTenantsParams struct {
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	CreatedGte     time.Time
+	CreatedLt      time.Time
+	Action         *string
+	ActorID        *uuid.UUID
+	RowLimit       int32
+}
+
+// ListAuditOfAllTenants is for the role for housekeeping, which sees the rows of
+// all tenants.
+func (q *Queries) ListAuditOfAllTenants(ctx context.Context, db DBTX, arg ListAuditOfAllTenantsParams) ([]AuditEntry, error) {
+	rows, err := db.Query(ctx, ListAuditOfAllTenants,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.CreatedGte,
+		arg.CreatedLt,
+		arg.Action,
+		arg.ActorID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AuditEntry{}
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Action,
+			&i.ActorID,
+			&i.Actor,
+			&i.Target,
+			&i.IP,
+			&i.RequestID,
+			&i.Details,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListAuditOfAllTenantsDesc = `-- name: ListAuditOfAllTenantsDesc :many
+select tenant_id, id, action, actor_id, actor, target, ip, request_id, details, created_at
+from tenant.audit
+where (created_at, id) < ($1::timestamptz, $2::uuid)
+  and created_at >= $3::timestamptz and created_at < $4::timestamptz
+  and ($5::text is null or action = $5::text)
+  and ($6::uuid is null or actor_id = $6::uuid)
+order by created_at desc, id desc
+limit $7
+`
+
+type ListAuditOfAllTenantsDescParams struct {
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	CreatedGte     time.Time
+	CreatedLt      time.Time
+	Action         *string
+	ActorID        *uuid.UUID
+	RowLimit       int32
+}
+
+func (q *Queries) ListAuditOfAllTenantsDesc(ctx context.Context, db DBTX, arg ListAuditOfAllTenantsDescParams) ([]AuditEntry, error) {
+	rows, err := db.Query(ctx, ListAuditOfAllTenantsDesc,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.CreatedGte,
+		arg.CreatedLt,
+		arg.Action,
+		arg.ActorID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AuditEntry{}
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Action,
+			&i.ActorID,
+			&i.Actor,
+			&i.Target,
+			&i.IP,
+			&i.RequestID,
+			&i.Details,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -12,6 +12,50 @@ import (
 	"github.com/google/uuid"
 )
 
+const CountContacts = `-- name: CountContacts :one
+select count(*)
+from tenant.contacts
+where tenant_id = $1
+  and ($2::integer is null or age = $2::integer)
+  and ($3::integer is null or age >= $3::integer)
+  and ($4::integer is null or age <= $4::integer)
+  and ($5::boolean is null or gender = $5::boolean)
+  and ($6::text is null or name_key like $6::text)
+  and ($7::text is null or email_key like $7::text)
+  and ($8::text is null or phone like $8::text)
+  and ($9::text is null or name_key like $9::text
+       or email_key like $9::text or phone like $9::text)
+`
+
+type CountContactsParams struct {
+	TenantID string
+	Age      *int32
+	AgeGte   *int32
+	AgeLte   *int32
+	Gender   *bool
+	Name     *string
+	Email    *string
+	Phone    *string
+	Q        *string
+}
+
+func (q *Queries) CountContacts(ctx context.Context, db DBTX, arg CountContactsParams) (int64, error) {
+	row := db.QueryRow(ctx, CountContacts,
+		arg.TenantID,
+		arg.Age,
+		arg.AgeGte,
+		arg.AgeLte,
+		arg.Gender,
+		arg.Name,
+		arg.Email,
+		arg.Phone,
+		arg.Q,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CreateContact = `-- name: CreateContact :one
 insert into tenant.contacts (tenant_id, id, name, name_sort, name_key, gender, age, address, phone, email, email_key)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -68,16 +112,20 @@ func (q *Queries) CreateContact(ctx context.Context, db DBTX, arg CreateContactP
 }
 
 const DeleteContact = `-- name: DeleteContact :execrows
-delete from tenant.contacts where tenant_id = $1 and id = $2
+delete from tenant.contacts
+where tenant_id = $1 and id = $2
+  and ($3::bigint[] is null or version = any($3::bigint[]))
 `
 
 type DeleteContactParams struct {
 	TenantID string
 	ID       uuid.UUID
+	Versions []int64
 }
 
+// Versions are those that may be deleted, any when null.
 func (q *Queries) DeleteContact(ctx context.Context, db DBTX, arg DeleteContactParams) (int64, error) {
-	result, err := db.Exec(ctx, DeleteContact, arg.TenantID, arg.ID)
+	result, err := db.Exec(ctx, DeleteContact, arg.TenantID, arg.ID, arg.Versions)
 	if err != nil {
 		return 0, err
 	}
@@ -117,6 +165,49 @@ func (q *Queries) GetContact(ctx context.Context, db DBTX, arg GetContactParams)
 	return i, err
 }
 
+const ImportContacts = `-- name: ImportContacts :execrows
+insert into tenant.contacts (tenant_id, id, name, name_sort, name_key, gender, age, address, phone, email, email_key)
+select $1, unnest($2::text[])::uuid, unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+       unnest($6::boolean[]), unnest($7::integer[]), unnest($8::text[]), unnest($9::text[]),
+       unnest($10::text[]), unnest($11::text[])
+`
+
+type ImportContactsParams struct {
+	TenantID  string
+	Ids       []string
+	Names     []string
+	NameSorts []string
+	NameKeys  []string
+	Genders   []bool
+	Ages      []int32
+	Addresses []string
+	Phones    []string
+	Emails    []string
+	EmailKeys []string
+}
+
+// ImportContacts adds a row for each place in the arrays. Ids are text, since not
+// every way of sending parameters has arrays of UUIDs.
+func (q *Queries) ImportContacts(ctx context.Context, db DBTX, arg ImportContactsParams) (int64, error) {
+	result, err := db.Exec(ctx, ImportContacts,
+		arg.TenantID,
+		arg.Ids,
+		arg.Names,
+		arg.NameSorts,
+		arg.NameKeys,
+		arg.Genders,
+		arg.Ages,
+		arg.Addresses,
+		arg.Phones,
+		arg.Emails,
+		arg.EmailKeys,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const ListContactsByAge = `-- name: ListContactsByAge :many
 select tenant_id, id, name, name_sort, gender, age, address,
        phone, email, version, created_at, updated_at, name_key, email_key
@@ -127,8 +218,13 @@ where tenant_id = $1
   and ($5::integer is null or age >= $5::integer)
   and ($6::integer is null or age <= $6::integer)
   and ($7::boolean is null or gender = $7::boolean)
+  and ($8::text is null or name_key like $8::text)
+  and ($9::text is null or email_key like $9::text)
+  and ($10::text is null or phone like $10::text)
+  and ($11::text is null or name_key like $11::text
+       or email_key like $11::text or phone like $11::text)
 order by age, id
-limit $8
+limit $12
 `
 
 type ListContactsByAgeParams struct {
@@ -139,6 +235,10 @@ type ListContactsByAgeParams struct {
 	AgeGte   *int32
 	AgeLte   *int32
 	Gender   *bool
+	Name     *string
+	Email    *string
+	Phone    *string
+	Q        *string
 	RowLimit int32
 }
 
@@ -151,6 +251,10 @@ func (q *Queries) ListContactsByAge(ctx context.Context, db DBTX, arg ListContac
 		arg.AgeGte,
 		arg.AgeLte,
 		arg.Gender,
+		arg.Name,
+		arg.Email,
+		arg.Phone,
+		arg.Q,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -196,8 +300,13 @@ where tenant_id = $1
   and ($5::integer is null or age >= $5::integer)
   and ($6::integer is null or age <= $6::integer)
   and ($7::boolean is null or gender = $7::boolean)
+  and ($8::text is null or name_key like $8::text)
+  and ($9::text is null or email_key like $9::text)
+  and ($10::text is null or phone like $10::text)
+  and ($11::text is null or name_key like $11::text
+       or email_key like $11::text or phone like $11::text)
 order by age desc, id desc
-limit $8
+limit $12
 `
 
 type ListContactsByAgeDescParams struct {
@@ -208,6 +317,10 @@ type ListContactsByAgeDescParams struct {
 	AgeGte   *int32
 	AgeLte   *int32
 	Gender   *bool
+	Name     *string
+	Email    *string
+	Phone    *string
+	Q        *string
 	RowLimit int32
 }
 
@@ -220,6 +333,10 @@ func (q *Queries) ListContactsByAgeDesc(ctx context.Context, db DBTX, arg ListCo
 		arg.AgeGte,
 		arg.AgeLte,
 		arg.Gender,
+		arg.Name,
+		arg.Email,
+		arg.Phone,
+		arg.Q,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -265,8 +382,13 @@ where tenant_id = $1
   and ($5::integer is null or age >= $5::integer)
   and ($6::integer is null or age <= $6::integer)
   and ($7::boolean is null or gender = $7::boolean)
+  and ($8::text is null or name_key like $8::text)
+  and ($9::text is null or email_key like $9::text)
+  and ($10::text is null or phone like $10::text)
+  and ($11::text is null or name_key like $11::text
+       or email_key like $11::text or phone like $11::text)
 order by created_at, id
-limit $8
+limit $12
 `
 
 type ListContactsByCreatedParams struct {
@@ -277,11 +399,16 @@ type ListContactsByCreatedParams struct {
 	AgeGte         *int32
 	AgeLte         *int32
 	Gender         *bool
+	Name           *string
+	Email          *string
+	Phone          *string
+	Q              *string
 	RowLimit       int32
 }
 
 // There is one list query for each sort order and direction, so that each is an
-// index range that starts at the cursor. A filter that is null does not filter.
+// index range that starts at the cursor. A filter that is null does not filter;
+// those on text are LIKE patterns.
 func (q *Queries) ListContactsByCreated(ctx context.Context, db DBTX, arg ListContactsByCreatedParams) ([]Contact, error) {
 	rows, err := db.Query(ctx, ListContactsByCreated,
 		arg.TenantID,
@@ -291,6 +418,10 @@ func (q *Queries) ListContactsByCreated(ctx context.Context, db DBTX, arg ListCo
 		arg.AgeGte,
 		arg.AgeLte,
 		arg.Gender,
+		arg.Name,
+		arg.Email,
+		arg.Phone,
+		arg.Q,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -336,8 +467,13 @@ where tenant_id = $1
   and ($5::integer is null or age >= $5::integer)
   and ($6::integer is null or age <= $6::integer)
   and ($7::boolean is null or gender = $7::boolean)
+  and ($8::text is null or name_key like $8::text)
+  and ($9::text is null or email_key like $9::text)
+  and ($10::text is null or phone like $10::text)
+  and ($11::text is null or name_key like $11::text
+       or email_key like $11::text or phone like $11::text)
 order by created_at desc, id desc
-limit $8
+limit $12
 `
 
 type ListContactsByCreatedDescParams struct {
@@ -348,6 +484,10 @@ type ListContactsByCreatedDescParams struct {
 	AgeGte         *int32
 	AgeLte         *int32
 	Gender         *bool
+	Name           *string
+	Email          *string
+	Phone          *string
+	Q              *string
 	RowLimit       int32
 }
 
@@ -360,6 +500,10 @@ func (q *Queries) ListContactsByCreatedDesc(ctx context.Context, db DBTX, arg Li
 		arg.AgeGte,
 		arg.AgeLte,
 		arg.Gender,
+		arg.Name,
+		arg.Email,
+		arg.Phone,
+		arg.Q,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -405,8 +549,13 @@ where tenant_id = $1
   and ($5::integer is null or age >= $5::integer)
   and ($6::integer is null or age <= $6::integer)
   and ($7::boolean is null or gender = $7::boolean)
+  and ($8::text is null or name_key like $8::text)
+  and ($9::text is null or email_key like $9::text)
+  and ($10::text is null or phone like $10::text)
+  and ($11::text is null or name_key like $11::text
+       or email_key like $11::text or phone like $11::text)
 order by name_sort, id
-limit $8
+limit $12
 `
 
 type ListContactsByNameParams struct {
@@ -417,6 +566,10 @@ type ListContactsByNameParams struct {
 	AgeGte        *int32
 	AgeLte        *int32
 	Gender        *bool
+	Name          *string
+	Email         *string
+	Phone         *string
+	Q             *string
 	RowLimit      int32
 }
 
@@ -429,6 +582,10 @@ func (q *Queries) ListContactsByName(ctx context.Context, db DBTX, arg ListConta
 		arg.AgeGte,
 		arg.AgeLte,
 		arg.Gender,
+		arg.Name,
+		arg.Email,
+		arg.Phone,
+		arg.Q,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -474,8 +631,13 @@ where tenant_id = $1
   and ($5::integer is null or age >= $5::integer)
   and ($6::integer is null or age <= $6::integer)
   and ($7::boolean is null or gender = $7::boolean)
+  and ($8::text is null or name_key like $8::text)
+  and ($9::text is null or email_key like $9::text)
+  and ($10::text is null or phone like $10::text)
+  and ($11::text is null or name_key like $11::text
+       or email_key like $11::text or phone like $11::text)
 order by name_sort desc, id desc
-limit $8
+limit $12
 `
 
 type ListContactsByNameDescParams struct {
@@ -486,6 +648,10 @@ type ListContactsByNameDescParams struct {
 	AgeGte        *int32
 	AgeLte        *int32
 	Gender        *bool
+	Name          *string
+	Email         *string
+	Phone         *string
+	Q             *string
 	RowLimit      int32
 }
 
@@ -498,6 +664,10 @@ func (q *Queries) ListContactsByNameDesc(ctx context.Context, db DBTX, arg ListC
 		arg.AgeGte,
 		arg.AgeLte,
 		arg.Gender,
+		arg.Name,
+		arg.Email,
+		arg.Phone,
+		arg.Q,
 		arg.RowLimit,
 	)
 	if err != nil {
@@ -533,11 +703,44 @@ func (q *Queries) ListContactsByNameDesc(ctx context.Context, db DBTX, arg ListC
 	return items, nil
 }
 
+const ListEmailKeysInUse = `-- name: ListEmailKeysInUse :many
+select email_key from tenant.contacts
+where tenant_id = $1 and email_key = any($2::text[])
+`
+
+type ListEmailKeysInUseParams struct {
+	TenantID  string
+	EmailKeys []string
+}
+
+// ListEmailKeysInUse returns those of the folded addresses that some contact
+// has, once for each contact.
+func (q *Queries) ListEmailKeysInUse(ctx context.Context, db DBTX, arg ListEmailKeysInUseParams) ([]string, error) {
+	rows, err := db.Query(ctx, ListEmailKeysInUse, arg.TenantID, arg.EmailKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var email_key string
+		if err := rows.Scan(&email_key); err != nil {
+			return nil, err
+		}
+		items = append(items, email_key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const UpdateContact = `-- name: UpdateContact :one
 update tenant.contacts
 set name = $1, name_sort = $2, name_key = $3, email_key = $4, gender = $5, age = $6, address = $7,
     phone = $8, email = $9, version = version + 1, updated_at = now()
 where tenant_id = $10 and id = $11
+  and ($12::bigint[] is null or version = any($12::bigint[]))
 returning tenant_id, id, name, name_sort, gender, age, address,
           phone, email, version, created_at, updated_at, name_key, email_key
 `
@@ -554,8 +757,10 @@ type UpdateContactParams struct {
 	Email    string
 	TenantID string
 	ID       uuid.UUID
+	Versions []int64
 }
 
+// Versions are those that may be changed, any when null.
 func (q *Queries) UpdateContact(ctx context.Context, db DBTX, arg UpdateContactParams) (Contact, error) {
 	row := db.QueryRow(ctx, UpdateContact,
 		arg.Name,
@@ -569,6 +774,7 @@ func (q *Queries) UpdateContact(ctx context.Context, db DBTX, arg UpdateContactP
 		arg.Email,
 		arg.TenantID,
 		arg.ID,
+		arg.Versions,
 	)
 	var i Contact
 	err := row.Scan(

@@ -12,29 +12,25 @@ import (
 	"github.com/google/uuid"
 )
 
-const CreateLoginEvent = `-- name: CreateLoginEvent :exec
-insert into tenant.login_events (tenant_id, id, user_id, outcome, ip, user_agent)
-values ($1, $2, $3, $4, $5, $6)
+const CountRefresh = `-- name: CountRefresh :exec
+update tenant.sessions
+set last_refresh_at = now(),
+    refreshes = case when refreshes > 0 and refreshes_since > now() - make_interval(secs => $1::float8)
+                     then refreshes + 1 else 1 end,
+    refreshes_since = case when refreshes > 0 and refreshes_since > now() - make_interval(secs => $1::float8)
+                           then refreshes_since else now() end
+where tenant_id = $2 and id = $3
 `
 
-type CreateLoginEventParams struct {
-	TenantID  string
-	ID        uuid.UUID
-	UserID    *uuid.UUID
-	Outcome   string
-	IP        string
-	UserAgent string
+type CountRefreshParams struct {
+	WindowSeconds float64
+	TenantID      string
+	ID            uuid.UUID
 }
 
-func (q *Queries) CreateLoginEvent(ctx context.Context, db DBTX, arg CreateLoginEventParams) error {
-	_, err := db.Exec(ctx, CreateLoginEvent,
-		arg.TenantID,
-		arg.ID,
-		arg.UserID,
-		arg.Outcome,
-		arg.IP,
-		arg.UserAgent,
-	)
+// CountRefresh starts a new window of time when the last one is over.
+func (q *Queries) CountRefresh(ctx context.Context, db DBTX, arg CountRefreshParams) error {
+	_, err := db.Exec(ctx, CountRefresh, arg.WindowSeconds, arg.TenantID, arg.ID)
 	return err
 }
 
@@ -86,13 +82,187 @@ func (q *Queries) CreateSession(ctx context.Context, db DBTX, arg CreateSessionP
 	return err
 }
 
-const LockSessionOfRefreshToken = `-- name: LockSessionOfRefreshToken :one
-select s.id as session_id, s.expires_at as session_expires_at, s.revoked_at,
-       t.expires_at as token_expires_at,
-       u.id as user_id, u.username, u.role, u.active
+const GetRefreshState = `-- name: GetRefreshState :one
+select u.id as user_id, u.username, u.role,
+       (u.active and s.revoked_at is null and s.expires_at > now() and t.expires_at > now())::boolean as live,
+       (case when s.refreshes_since > now() - make_interval(secs => $1::float8)
+             then s.refreshes else 0 end)::integer as refreshes,
+       (extract(epoch from s.refreshes_since - now()) + $1::float8)::float8 as window_seconds_left,
+       (t.spent_at is not null)::boolean as spent,
+       coalesce(extract(epoch from now() - t.spent_at), 0)::float8 as spent_seconds_ago,
+       t.spent_ip, t.spent_user_agent,
+       next.hash as successor,
+       (next.hash is not null and next.spent_at is null)::boolean as successor_unspent
 from tenant.refresh_tokens t
 join tenant.sessions s on s.tenant_id = t.tenant_id and s.id = t.session_id
 join tenant.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
+left join tenant.refresh_tokens next on next.tenant_id = t.tenant_id and next.hash = t.successor
+where t.tenant_id = $2 and t.hash = $3
+`
+
+type GetRefreshStateParams struct {
+	WindowSeconds float64
+	TenantID      string
+	Hash          []byte
+}
+
+type GetRefreshStateRow struct {
+	UserID            uuid.UUID
+	Username          string
+	Role              string
+	Live              bool
+	Refreshes         int32
+	WindowSecondsLeft float64
+	Spent             bool
+	SpentSecondsAgo   float64
+	SpentIP           *string
+	SpentUserAgent    *string
+	Successor         []byte
+	SuccessorUnspent  bool
+}
+
+// GetRefreshState is what a refresh depends on. Refreshes are those in the
+// session's window of time, whose length is given in seconds.
+func (q *Queries) GetRefreshState(ctx context.Context, db DBTX, arg GetRefreshStateParams) (GetRefreshStateRow, error) {
+	row := db.QueryRow(ctx, GetRefreshState, arg.WindowSeconds, arg.TenantID, arg.Hash)
+	var i GetRefreshStateRow
+	err := row.Scan(
+		&i.UserID,
+		&i.Username,
+		&i.Role,
+		&i.Live,
+		&i.Refreshes,
+		&i.WindowSecondsLeft,
+		&i.Spent,
+		&i.SpentSecondsAgo,
+		&i.SpentIP,
+		&i.SpentUserAgent,
+		&i.Successor,
+		&i.SuccessorUnspent,
+	)
+	return i, err
+}
+
+const ListSessionsByCreated = `-- name: ListSessionsByCreated :many
+select tenant_id, id, user_id, ip, user_agent, created_at, last_refresh_at, expires_at,
+       revoked_at, revoked_reason, refreshes, refreshes_since
+from tenant.sessions
+where tenant_id = $1 and user_id = $2
+  and (created_at, id) > ($3::timestamptz, $4::uuid)
+  and revoked_at is null and expires_at > now()
+order by created_at, id
+limit $5
+`
+
+type ListSessionsByCreatedParams struct {
+	TenantID       string
+	UserID         uuid.UUID
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	RowLimit       int32
+}
+
+// ListSessionsByCreated lists the live sessions of a user.
+func (q *Queries) ListSessionsByCreated(ctx context.Context, db DBTX, arg ListSessionsByCreatedParams) ([]Session, error) {
+	rows, err := db.Query(ctx, ListSessionsByCreated,
+		arg.TenantID,
+		arg.UserID,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Session{}
+	for rows.Next() {
+		var i Session
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.UserID,
+			&i.IP,
+			&i.UserAgent,
+			&i.CreatedAt,
+			&i.LastRefreshAt,
+			&i.ExpiresAt,
+			&i.RevokedAt,
+			&i.RevokedReason,
+			&i.Refreshes,
+			&i.RefreshesSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListSessionsByCreatedDesc = `-- name: ListSessionsByCreatedDesc :many
+select tenant_id, id, user_id, ip, user_agent, created_at, last_refresh_at, expires_at,
+       revoked_at, revoked_reason, refreshes, refreshes_since
+from tenant.sessions
+where tenant_id = $1 and user_id = $2
+  and (created_at, id) < ($3::timestamptz, $4::uuid)
+  and revoked_at is null and expires_at > now()
+order by created_at desc, id desc
+limit $5
+`
+
+type ListSessionsByCreatedDescParams struct {
+	TenantID       string
+	UserID         uuid.UUID
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	RowLimit       int32
+}
+
+func (q *Queries) ListSessionsByCreatedDesc(ctx context.Context, db DBTX, arg ListSessionsByCreatedDescParams) ([]Session, error) {
+	rows, err := db.Query(ctx, ListSessionsByCreatedDesc,
+		arg.TenantID,
+		arg.UserID,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Session{}
+	for rows.Next() {
+		var i Session
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.UserID,
+			&i.IP,
+			&i.UserAgent,
+			&i.CreatedAt,
+			&i.LastRefreshAt,
+			&i.ExpiresAt,
+			&i.RevokedAt,
+			&i.RevokedReason,
+			&i.Refreshes,
+			&i.RefreshesSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LockSessionOfRefreshToken = `-- name: LockSessionOfRefreshToken :one
+select s.id from tenant.refresh_tokens t
+join tenant.sessions s on s.tenant_id = t.tenant_id and s.id = t.session_id
 where t.tenant_id = $1 and t.hash = $2
 for update of s
 `
@@ -102,38 +272,36 @@ type LockSessionOfRefreshTokenParams struct {
 	Hash     []byte
 }
 
-type LockSessionOfRefreshTokenRow struct {
-	SessionID        uuid.UUID
-	SessionExpiresAt time.Time
-	RevokedAt        *time.Time
-	TokenExpiresAt   time.Time
-	UserID           uuid.UUID
-	Username         string
-	Role             string
-	Active           bool
+// LockSessionOfRefreshToken locks the session that a refresh token belongs to,
+// so that refreshes of one session happen one after the other. What they decide
+// by is read afterwards: this statement may see it as it was before it waited.
+func (q *Queries) LockSessionOfRefreshToken(ctx context.Context, db DBTX, arg LockSessionOfRefreshTokenParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, LockSessionOfRefreshToken, arg.TenantID, arg.Hash)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
 }
 
-// LockSessionOfRefreshToken finds the session that a refresh token belongs to
-// and locks it, so that refreshes of one session happen one after the other.
-func (q *Queries) LockSessionOfRefreshToken(ctx context.Context, db DBTX, arg LockSessionOfRefreshTokenParams) (LockSessionOfRefreshTokenRow, error) {
-	row := db.QueryRow(ctx, LockSessionOfRefreshToken, arg.TenantID, arg.Hash)
-	var i LockSessionOfRefreshTokenRow
-	err := row.Scan(
-		&i.SessionID,
-		&i.SessionExpiresAt,
-		&i.RevokedAt,
-		&i.TokenExpiresAt,
-		&i.UserID,
-		&i.Username,
-		&i.Role,
-		&i.Active,
-	)
-	return i, err
+const ReplaceSuccessor = `-- name: ReplaceSuccessor :exec
+update tenant.refresh_tokens set successor = $1
+where tenant_id = $2 and hash = $3
+`
+
+type ReplaceSuccessorParams struct {
+	Successor []byte
+	TenantID  string
+	Hash      []byte
+}
+
+func (q *Queries) ReplaceSuccessor(ctx context.Context, db DBTX, arg ReplaceSuccessorParams) error {
+	_, err := db.Exec(ctx, ReplaceSuccessor, arg.Successor, arg.TenantID, arg.Hash)
+	return err
 }
 
 const RevokeOtherSessions = `-- name: RevokeOtherSessions :execrows
 update tenant.sessions set revoked_at = now(), revoked_reason = $1::text
-where tenant_id = $2 and user_id = $3 and id <> $4 and revoked_at is null
+where tenant_id = $2 and user_id = $3 and id <> $4
+  and revoked_at is null and expires_at > now()
 `
 
 type RevokeOtherSessionsParams struct {
@@ -143,6 +311,8 @@ type RevokeOtherSessionsParams struct {
 	KeepID   uuid.UUID
 }
 
+// RevokeOtherSessions ends the live sessions of a user but one; the nil UUID
+// keeps none.
 func (q *Queries) RevokeOtherSessions(ctx context.Context, db DBTX, arg RevokeOtherSessionsParams) (int64, error) {
 	result, err := db.Exec(ctx, RevokeOtherSessions,
 		arg.Reason,
@@ -158,53 +328,54 @@ func (q *Queries) RevokeOtherSessions(ctx context.Context, db DBTX, arg RevokeOt
 
 const RevokeSession = `-- name: RevokeSession :execrows
 update tenant.sessions set revoked_at = now(), revoked_reason = $1::text
-where tenant_id = $2 and id = $3 and revoked_at is null
+where tenant_id = $2 and id = $3 and user_id = $4
+  and revoked_at is null and expires_at > now()
 `
 
 type RevokeSessionParams struct {
 	Reason   string
 	TenantID string
 	ID       uuid.UUID
+	UserID   uuid.UUID
 }
 
+// RevokeSession changes no row unless the session is the user's and live.
 func (q *Queries) RevokeSession(ctx context.Context, db DBTX, arg RevokeSessionParams) (int64, error) {
-	result, err := db.Exec(ctx, RevokeSession, arg.Reason, arg.TenantID, arg.ID)
+	result, err := db.Exec(ctx, RevokeSession,
+		arg.Reason,
+		arg.TenantID,
+		arg.ID,
+		arg.UserID,
+	)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const SpendRefreshToken = `-- name: SpendRefreshToken :execrows
-update tenant.refresh_tokens set spent_at = now()
-where tenant_id = $1 and hash = $2 and spent_at is null
+const SpendRefreshToken = `-- name: SpendRefreshToken :exec
+update tenant.refresh_tokens
+set spent_at = now(), spent_ip = $1, spent_user_agent = $2, successor = $3
+where tenant_id = $4 and hash = $5
 `
 
 type SpendRefreshTokenParams struct {
-	TenantID string
-	Hash     []byte
+	SpentIP        *string
+	SpentUserAgent *string
+	Successor      []byte
+	TenantID       string
+	Hash           []byte
 }
 
-// SpendRefreshToken changes no row when the token was spent before.
-func (q *Queries) SpendRefreshToken(ctx context.Context, db DBTX, arg SpendRefreshTokenParams) (int64, error) {
-	result, err := db.Exec(ctx, SpendRefreshToken, arg.TenantID, arg.Hash)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const TouchSession = `-- name: TouchSession :exec
-update tenant.sessions set last_refresh_at = now()
-where tenant_id = $1 and id = $2
-`
-
-type TouchSessionParams struct {
-	TenantID string
-	ID       uuid.UUID
-}
-
-func (q *Queries) TouchSession(ctx context.Context, db DBTX, arg TouchSessionParams) error {
-	_, err := db.Exec(ctx, TouchSession, arg.TenantID, arg.ID)
+// SpendRefreshToken keeps who spent a token and what for. Without these it
+// makes a token void.
+func (q *Queries) SpendRefreshToken(ctx context.Context, db DBTX, arg SpendRefreshTokenParams) error {
+	_, err := db.Exec(ctx, SpendRefreshToken,
+		arg.SpentIP,
+		arg.SpentUserAgent,
+		arg.Successor,
+		arg.TenantID,
+		arg.Hash,
+	)
 	return err
 }

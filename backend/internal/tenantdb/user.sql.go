@@ -7,6 +7,7 @@ package tenantdb
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -58,6 +59,20 @@ func (q *Queries) CreateUser(ctx context.Context, db DBTX, arg CreateUserParams)
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const DeleteUser = `-- name: DeleteUser :exec
+delete from tenant.users where tenant_id = $1 and id = $2
+`
+
+type DeleteUserParams struct {
+	TenantID string
+	ID       uuid.UUID
+}
+
+func (q *Queries) DeleteUser(ctx context.Context, db DBTX, arg DeleteUserParams) error {
+	_, err := db.Exec(ctx, DeleteUser, arg.TenantID, arg.ID)
+	return err
 }
 
 const GetUser = `-- name: GetUser :one
@@ -164,20 +179,502 @@ func (q *Queries) HasOperator(ctx context.Context, db DBTX) (bool, error) {
 	return exists, err
 }
 
-const LockUserActive = `-- name: LockUserActive :one
-select active from tenant.users where tenant_id = $1 and id = $2 for share
+const HoldUser = `-- name: HoldUser :one
+select id from tenant.users where tenant_id = $1 and id = $2 for key share
 `
 
-type LockUserActiveParams struct {
+type HoldUserParams struct {
 	TenantID string
 	ID       uuid.UUID
 }
 
-func (q *Queries) LockUserActive(ctx context.Context, db DBTX, arg LockUserActiveParams) (bool, error) {
-	row := db.QueryRow(ctx, LockUserActive, arg.TenantID, arg.ID)
-	var active bool
-	err := row.Scan(&active)
-	return active, err
+// HoldUser keeps the user from being deleted before the transaction ends.
+func (q *Queries) HoldUser(ctx context.Context, db DBTX, arg HoldUserParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, HoldUser, arg.TenantID, arg.ID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
+const ListLastUsersByUsername = `-- name: ListLastUsersByUsername :many
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users
+where tenant_id = $1
+  and ($2::text is null or username_key like $2::text or email_key like $2::text)
+  and ($3::text is null or role = $3::text)
+  and ($4::boolean is null or active = $4::boolean)
+order by username_key desc
+limit $5
+`
+
+type ListLastUsersByUsernameParams struct {
+	TenantID string
+	Pattern  *string
+	Role     *string
+	Active   *bool
+	RowLimit int32
+}
+
+// ListLastUsersByUsername starts the descending order: no text comes after all
+// others in every collation.
+func (q *Queries) ListLastUsersByUsername(ctx context.Context, db DBTX, arg ListLastUsersByUsernameParams) ([]User, error) {
+	rows, err := db.Query(ctx, ListLastUsersByUsername,
+		arg.TenantID,
+		arg.Pattern,
+		arg.Role,
+		arg.Active,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []User{}
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Username,
+			&i.UsernameKey,
+			&i.Email,
+			&i.EmailKey,
+			&i.PasswordHash,
+			&i.Role,
+			&i.Active,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListLoginsOfUser = `-- name: ListLoginsOfUser :many
+select tenant_id, id, user_id, outcome, ip, user_agent, created_at
+from tenant.login_events
+where tenant_id = $1 and user_id = $2::uuid
+  and (created_at, id) > ($3::timestamptz, $4::uuid)
+order by created_at, id
+limit $5
+`
+
+type ListLoginsOfUserParams struct {
+	TenantID       string
+	UserID         uuid.UUID
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	RowLimit       int32
+}
+
+func (q *Queries) ListLoginsOfUser(ctx context.Context, db DBTX, arg ListLoginsOfUserParams) ([]LoginEvent, error) {
+	rows, err := db.Query(ctx, ListLoginsOfUser,
+		arg.TenantID,
+		arg.UserID,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoginEvent{}
+	for rows.Next() {
+		var i LoginEvent
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.UserID,
+			&i.Outcome,
+			&i.IP,
+			&i.UserAgent,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListLoginsOfUserDesc = `-- name: ListLoginsOfUserDesc :many
+select tenant_id, id, user_id, outcome, ip, user_agent, created_at
+from tenant.login_events
+where tenant_id = $1 and user_id = $2::uuid
+  and (created_at, id) < ($3::timestamptz, $4::uuid)
+order by created_at desc, id desc
+limit $5
+`
+
+type ListLoginsOfUserDescParams struct {
+	TenantID       string
+	UserID         uuid.UUID
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	RowLimit       int32
+}
+
+func (q *Queries) ListLoginsOfUserDesc(ctx context.Context, db DBTX, arg ListLoginsOfUserDescParams) ([]LoginEvent, error) {
+	rows, err := db.Query(ctx, ListLoginsOfUserDesc,
+		arg.TenantID,
+		arg.UserID,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoginEvent{}
+	for rows.Next() {
+		var i LoginEvent
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.UserID,
+			&i.Outcome,
+			&i.IP,
+			&i.UserAgent,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListUsersByCreated = `-- name: ListUsersByCreated :many
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users
+where tenant_id = $1
+  and (created_at, id) > ($2::timestamptz, $3::uuid)
+  and ($4::text is null or username_key like $4::text or email_key like $4::text)
+  and ($5::text is null or role = $5::text)
+  and ($6::boolean is null or active = $6::boolean)
+order by created_at, id
+limit $7
+`
+
+type ListUsersByCreatedParams struct {
+	TenantID       string
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	Pattern        *string
+	Role           *string
+	Active         *bool
+	RowLimit       int32
+}
+
+func (q *Queries) ListUsersByCreated(ctx context.Context, db DBTX, arg ListUsersByCreatedParams) ([]User, error) {
+	rows, err := db.Query(ctx, ListUsersByCreated,
+		arg.TenantID,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.Pattern,
+		arg.Role,
+		arg.Active,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []User{}
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Username,
+			&i.UsernameKey,
+			&i.Email,
+			&i.EmailKey,
+			&i.PasswordHash,
+			&i.Role,
+			&i.Active,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListUsersByCreatedDesc = `-- name: ListUsersByCreatedDesc :many
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users
+where tenant_id = $1
+  and (created_at, id) < ($2::timestamptz, $3::uuid)
+  and ($4::text is null or username_key like $4::text or email_key like $4::text)
+  and ($5::text is null or role = $5::text)
+  and ($6::boolean is null or active = $6::boolean)
+order by created_at desc, id desc
+limit $7
+`
+
+type ListUsersByCreatedDescParams struct {
+	TenantID       string
+	AfterCreatedAt time.Time
+	AfterID        uuid.UUID
+	Pattern        *string
+	Role           *string
+	Active         *bool
+	RowLimit       int32
+}
+
+func (q *Queries) ListUsersByCreatedDesc(ctx context.Context, db DBTX, arg ListUsersByCreatedDescParams) ([]User, error) {
+	rows, err := db.Query(ctx, ListUsersByCreatedDesc,
+		arg.TenantID,
+		arg.AfterCreatedAt,
+		arg.AfterID,
+		arg.Pattern,
+		arg.Role,
+		arg.Active,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []User{}
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Username,
+			&i.UsernameKey,
+			&i.Email,
+			&i.EmailKey,
+			&i.PasswordHash,
+			&i.Role,
+			&i.Active,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListUsersByUsername = `-- name: ListUsersByUsername :many
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users
+where tenant_id = $1
+  and username_key > $2::text
+  and ($3::text is null or username_key like $3::text or email_key like $3::text)
+  and ($4::text is null or role = $4::text)
+  and ($5::boolean is null or active = $5::boolean)
+order by username_key
+limit $6
+`
+
+type ListUsersByUsernameParams struct {
+	TenantID         string
+	AfterUsernameKey string
+	Pattern          *string
+	Role             *string
+	Active           *bool
+	RowLimit         int32
+}
+
+// ListUsersByUsername needs no second column: usernames are unique.
+func (q *Queries) ListUsersByUsername(ctx context.Context, db DBTX, arg ListUsersByUsernameParams) ([]User, error) {
+	rows, err := db.Query(ctx, ListUsersByUsername,
+		arg.TenantID,
+		arg.AfterUsernameKey,
+		arg.Pattern,
+		arg.Role,
+		arg.Active,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []User{}
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Username,
+			&i.UsernameKey,
+			&i.Email,
+			&i.EmailKey,
+			&i.PasswordHash,
+			&i.Role,
+			&i.Active,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListUsersByUsernameDesc = `-- name: ListUsersByUsernameDesc :many
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users
+where tenant_id = $1
+  and username_key < $2::text
+  and ($3::text is null or username_key like $3::text or email_key like $3::text)
+  and ($4::text is null or role = $4::text)
+  and ($5::boolean is null or active = $5::boolean)
+order by username_key desc
+limit $6
+`
+
+type ListUsersByUsernameDescParams struct {
+	TenantID         string
+	AfterUsernameKey string
+	Pattern          *string
+	Role             *string
+	Active           *bool
+	RowLimit         int32
+}
+
+func (q *Queries) ListUsersByUsernameDesc(ctx context.Context, db DBTX, arg ListUsersByUsernameDescParams) ([]User, error) {
+	rows, err := db.Query(ctx, ListUsersByUsernameDesc,
+		arg.TenantID,
+		arg.AfterUsernameKey,
+		arg.Pattern,
+		arg.Role,
+		arg.Active,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []User{}
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Username,
+			&i.UsernameKey,
+			&i.Email,
+			&i.EmailKey,
+			&i.PasswordHash,
+			&i.Role,
+			&i.Active,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LockActiveUsersOfRole = `-- name: LockActiveUsersOfRole :many
+select id from tenant.users
+where tenant_id = $1 and role = $2 and active
+order by id
+for no key update
+`
+
+type LockActiveUsersOfRoleParams struct {
+	TenantID string
+	Role     string
+}
+
+// LockActiveUsersOfRole locks in the order of ids, so that two that lock the
+// same users do not wait for each other.
+func (q *Queries) LockActiveUsersOfRole(ctx context.Context, db DBTX, arg LockActiveUsersOfRoleParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, LockActiveUsersOfRole, arg.TenantID, arg.Role)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LockUser = `-- name: LockUser :one
+select tenant_id, id, username, username_key, email, email_key, password_hash,
+       role, active, version, created_at, updated_at
+from tenant.users where tenant_id = $1 and id = $2 for update
+`
+
+type LockUserParams struct {
+	TenantID string
+	ID       uuid.UUID
+}
+
+func (q *Queries) LockUser(ctx context.Context, db DBTX, arg LockUserParams) (User, error) {
+	row := db.QueryRow(ctx, LockUser, arg.TenantID, arg.ID)
+	var i User
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Username,
+		&i.UsernameKey,
+		&i.Email,
+		&i.EmailKey,
+		&i.PasswordHash,
+		&i.Role,
+		&i.Active,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
 }
 
 const SetPasswordHash = `-- name: SetPasswordHash :exec
@@ -200,4 +697,53 @@ func (q *Queries) SetPasswordHash(ctx context.Context, db DBTX, arg SetPasswordH
 		arg.OldHash,
 	)
 	return err
+}
+
+const UpdateUser = `-- name: UpdateUser :one
+update tenant.users
+set username = $1, username_key = $2, email = $3, email_key = $4,
+    role = $5, active = $6, version = version + 1, updated_at = now()
+where tenant_id = $7 and id = $8
+returning tenant_id, id, username, username_key, email, email_key, password_hash,
+          role, active, version, created_at, updated_at
+`
+
+type UpdateUserParams struct {
+	Username    string
+	UsernameKey string
+	Email       string
+	EmailKey    string
+	Role        string
+	Active      bool
+	TenantID    string
+	ID          uuid.UUID
+}
+
+func (q *Queries) UpdateUser(ctx context.Context, db DBTX, arg UpdateUserParams) (User, error) {
+	row := db.QueryRow(ctx, UpdateUser,
+		arg.Username,
+		arg.UsernameKey,
+		arg.Email,
+		arg.EmailKey,
+		arg.Role,
+		arg.Active,
+		arg.TenantID,
+		arg.ID,
+	)
+	var i User
+	err := row.Scan(
+		&i.TenantID,
+		&i.ID,
+		&i.Username,
+		&i.UsernameKey,
+		&i.Email,
+		&i.EmailKey,
+		&i.PasswordHash,
+		&i.Role,
+		&i.Active,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
 }

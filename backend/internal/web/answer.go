@@ -1,11 +1,9 @@
 package web
 
 import (
-	"bytes"
-	"context"
 	"crypto/sha256"
-	"io"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,10 +64,18 @@ func (r *Request) Replayed() { r.replayed = true }
 // unversioned alias.
 func (r *Request) Operation() string { return string(r.ctx.Method()) + " " + r.route }
 
-// BodyHash is the SHA-256 of the raw body.
-func (r *Request) BodyHash() []byte {
-	sum := sha256.Sum256(r.ctx.Request.Body())
-	return sum[:]
+// Hash is the SHA-256 of the versioned path and the raw body: requests with one
+// hash ask for the same.
+func (r *Request) Hash() []byte {
+	path := string(r.ctx.URI().PathOriginal())
+	if rest, ok := strings.CutPrefix(path, aliasPrefix); ok && !strings.HasPrefix(path, prefix) {
+		path = prefix + rest
+	}
+	h := sha256.New()
+	h.Write([]byte(path))
+	h.Write([]byte{0}) // in no path
+	h.Write(r.ctx.Request.Body())
+	return h.Sum(nil)
 }
 
 // maxIdempotencyKey is the longest Idempotency-Key, in bytes.
@@ -110,61 +116,63 @@ func (r *Request) IfMatch() ([]int64, error) {
 	return parseIfMatch(strings.Join(fields, ","))
 }
 
+// parseIfMatch reads a list of entity tags. As RFC 9110 section 5.6.1.2 asks of
+// recipients, empty members are skipped; there must be one that is not.
 func parseIfMatch(list string) ([]int64, error) {
-	if strings.Trim(list, " \t") == "*" {
+	const space = " \t"
+	malformed := malformedHeader("If-Match", `must be * or a list of entity tags such as "3"`)
+	list = strings.Trim(list, space)
+	if list == "*" {
 		return nil, nil
 	}
-	versions := []int64{}
-	for first := true; ; first = false {
-		list = strings.TrimLeft(list, " \t")
-		if !first {
-			if list == "" {
-				return versions, nil
-			}
-			if list[0] != ',' {
-				break
-			}
-			list = strings.TrimLeft(list[1:], " \t")
+	versions, tags := []int64{}, 0
+	for {
+		list = strings.TrimLeft(list, space+",")
+		if list == "" {
+			break
 		}
 		rest, weak := strings.CutPrefix(list, "W/")
 		rest, opened := strings.CutPrefix(rest, `"`)
 		tag, rest, closed := strings.Cut(rest, `"`)
-		if !opened || !closed {
-			break
+		list = strings.TrimLeft(rest, space)
+		if !opened || !closed || !isTag(tag) || list != "" && list[0] != ',' {
+			return nil, malformed
 		}
+		tags++
 		// Only what ETag makes can match.
 		if v, err := strconv.ParseInt(tag, 10, 64); err == nil && !weak && ETag(v) == `"`+tag+`"` {
 			versions = append(versions, v)
 		}
-		list = rest
 	}
-	return nil, malformedHeader("If-Match", `must be * or a list of entity tags such as "3"`)
+	if tags == 0 {
+		return nil, malformed
+	}
+	return versions, nil
 }
 
-// Body returns the request's body when it is of the media type; it must not be
-// kept past the handler.
-func (r *Request) Body(mediaTypes ...string) (body []byte, mediaType string, err error) {
-	media, _, _ := bytes.Cut(r.ctx.Request.Header.ContentType(), []byte(";"))
-	for _, want := range mediaTypes {
-		if bytes.EqualFold(bytes.TrimSpace(media), []byte(want)) {
-			return r.ctx.Request.Body(), want, nil
+// isTag reports whether s may stand between the quotes of an entity tag (etagc
+// of RFC 9110 section 8.8.3).
+func isTag(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] == '"' || s[i] == 0x7f {
+			return false
 		}
 	}
-	return nil, "", problem.New(problem.UnsupportedMediaType)
+	return true
 }
 
-// Stream answers 200 with a file that is read, and closed, after the handler has
-// returned. When reading fails the connection is broken off, so that no client
-// takes a part for the whole.
-func (r *Request) Stream(contentType, filename string, body io.ReadCloser) {
-	r.ctx.SetContentType(contentType)
-	r.ctx.Response.Header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": filename}))
-	r.ctx.SetBodyStream(body, -1)
-}
-
-// StreamContext is like Context but outlives the handler. The cancel function is
-// to be called when the stream is closed.
-func (r *Request) StreamContext() (context.Context, context.CancelFunc) {
-	deadline, _ := r.context.Deadline()
-	return context.WithDeadline(context.WithoutCancel(r.context), deadline)
+// Body returns the request's body and its media type when that is one of those
+// given. The body is UTF-8 as far as the client says so, and it must not be kept
+// past the handler.
+func (r *Request) Body(mediaTypes ...string) (body []byte, mediaType string, err error) {
+	mediaType, params, err := mime.ParseMediaType(string(r.ctx.Request.Header.ContentType()))
+	if err != nil || !slices.Contains(mediaTypes, mediaType) {
+		return nil, "", problem.New(problem.UnsupportedMediaType)
+	}
+	switch charset := params["charset"]; strings.ToLower(charset) {
+	case "", "utf-8", "us-ascii":
+	default:
+		return nil, "", problem.Newf(problem.UnsupportedMediaType, "The body must be in UTF-8.")
+	}
+	return r.ctx.Request.Body(), mediaType, nil
 }

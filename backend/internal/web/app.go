@@ -47,9 +47,11 @@ type Route struct {
 	// operator administers its own tenant, the platform.
 	Role token.Role
 	// Query says that the operation has query parameters, which it reads
-	// through [Request.List]; the others refuse any.
-	Query  bool
-	Handle Handler
+	// through [Request.List] or [Request.Query]; the others refuse any.
+	Query bool
+	// MaxBody is the largest request body in bytes, [MaxBody] when zero.
+	MaxBody int
+	Handle  Handler
 }
 
 // App serves routes.
@@ -118,15 +120,28 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 		defer cancel()
 		if err := a.run(r, route); err != nil {
 			r.writeError(a.Log, err)
+			r.stream = nil
 		}
 		ctx.Response.Header.Set(requestid.Header, r.ID)
 		if r.replayed {
 			ctx.Response.Header.Set("Idempotency-Replayed", "true")
 		}
 
-		took := time.Since(ctx.Time())
-		counted.Observe(ctx.Response.StatusCode(), took)
-		a.logAccess(r, took)
+		finish := func() {
+			took := time.Since(ctx.Time())
+			counted.Observe(ctx.Response.StatusCode(), took)
+			a.logAccess(r, took)
+		}
+		if r.stream == nil {
+			finish()
+			return
+		}
+		r.stream.finish = func() {
+			if err := r.stream.err; err != nil {
+				r.logProblem(a.Log, problem.From(err))
+			}
+			finish()
+		}
 	}
 }
 
@@ -204,8 +219,10 @@ func (a *App) logAccess(r *Request, took time.Duration) {
 		slog.Int("bytes_in", len(r.ctx.Request.Body())),
 		slog.String("client", r.ClientIP),
 	}
-	if !r.ctx.Response.IsBodyStream() { // Body would read a stream to its end
+	if r.stream == nil {
 		attrs = append(attrs, slog.Int("bytes_out", len(r.ctx.Response.Body())))
+	} else { // Body would read a stream to its end
+		attrs = append(attrs, slog.Int("bytes_out", r.stream.sent))
 	}
 	if r.Caller.Tenant != "" {
 		attrs = append(attrs, slog.String("tenant", a.Logging.TenantHash(r.Caller.Tenant)))

@@ -44,19 +44,8 @@ type List struct {
 // List reads limit, cursor and sort. Sorts are the allowed sort fields, the
 // default first; a default with a leading - is a descending order.
 func (r *Request) List(sorts ...string) *List {
-	l := &List{r: r, Limit: defaultLimit, params: map[string]string{}}
-	for key, value := range r.ctx.QueryArgs().All() {
-		name := string(key)
-		if _, twice := l.params[name]; twice {
-			l.add(name, "repeated", "occurs more than once")
-			continue
-		}
-		if !utf8.Valid(key) || !utf8.Valid(value) {
-			l.add(clean(name, 100), "invalid_utf8", "must be valid UTF-8")
-			continue
-		}
-		l.params[name] = string(value)
-	}
+	l := r.Query()
+	l.Limit = defaultLimit
 	if n := l.Int("limit", 1, maxLimit); n != nil {
 		l.Limit = *n
 	}
@@ -187,16 +176,8 @@ func (l *List) CountExact() {
 // page. It must be called after all filters and reports every finding.
 func (l *List) Start(position any) error {
 	cursor, ok := l.take("cursor")
-	unknown := make([]string, 0, len(l.params))
-	for name := range l.params {
-		unknown = append(unknown, name)
-	}
-	slices.Sort(unknown)
-	for _, name := range unknown {
-		l.add(clean(name, 100), "unknown_parameter", "is not a parameter of this list")
-	}
-	if len(l.findings) > 0 {
-		return &problem.Error{Code: problem.InvalidQuery, Fields: l.findings[:min(len(l.findings), maxFindings)]}
+	if err := l.Err(); err != nil {
+		return err
 	}
 	if !ok {
 		return nil

@@ -30,6 +30,7 @@ type Request struct {
 	route    string
 	replayed bool
 	refusal  problem.Code // what was answered, if it was a problem
+	stream   *stream      // the answer's body, if it is one
 }
 
 // Context ends at the request's deadline.
@@ -92,11 +93,9 @@ func (r *Request) JSON(status int, body any) error {
 	return nil
 }
 
-// writeError answers with a problem. Internal ones are logged with their cause,
-// the others only in detail.
-func (r *Request) writeError(log *slog.Logger, err error) {
-	p := problem.From(err)
-	r.refusal = p.Code
+// logProblem logs internal problems with their cause, the others only in
+// detail.
+func (r *Request) logProblem(log *slog.Logger, p *problem.Error) {
 	level := slog.LevelDebug
 	switch {
 	case p.Code == problem.Internal:
@@ -110,6 +109,13 @@ func (r *Request) writeError(log *slog.Logger, err error) {
 		attrs = append(attrs, slog.String("cause", cause.Error()))
 	}
 	log.LogAttrs(context.Background(), level, "problem", attrs...)
+}
+
+// writeError answers with a problem, and logs it.
+func (r *Request) writeError(log *slog.Logger, err error) {
+	p := problem.From(err)
+	r.refusal = p.Code
+	r.logProblem(log, p)
 
 	allow := r.ctx.Response.Header.Peek("Allow") // set by the router for a 405
 	r.ctx.Response.Reset()

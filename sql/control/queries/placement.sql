@@ -4,3 +4,34 @@
 select t.id, t.placement, t.status, p.sealed_url
 from control.tenants t left join control.placements p on p.tenant_id = t.id
 where t.id = @id;
+
+-- name: AddPlacement :exec
+-- AddPlacement takes a database for a tenant. The connection strings follow in
+-- the same transaction, once the database is ready.
+insert into control.placements (tenant_id, database_key, sealed_owner_url, sealed_url)
+values (@tenant_id, @database_key, '', '');
+
+-- name: GetPlacement :one
+select tenant_id, database_key, sealed_owner_url, sealed_url, created_at, updated_at
+from control.placements where tenant_id = @tenant_id;
+
+-- name: SetDatabaseKey :exec
+update control.placements set database_key = @database_key, updated_at = now()
+where tenant_id = @tenant_id;
+
+-- name: SetPlacement :exec
+update control.placements set sealed_owner_url = @sealed_owner_url, sealed_url = @sealed_url, updated_at = now()
+where tenant_id = @tenant_id;
+
+-- name: ClosePlacement :exec
+-- ClosePlacement forgets how a deleted tenant was served, once its database has
+-- been told.
+update control.placements set sealed_url = '', updated_at = now()
+where tenant_id = @tenant_id;
+
+-- name: ListPlacements :many
+-- ListPlacements lists the tenants there are and where each one's data is.
+select t.id, t.name, t.placement, t.status, p.sealed_url
+from control.tenants t left join control.placements p on p.tenant_id = t.id
+where t.status <> 'deleted'
+order by t.id collate "C";

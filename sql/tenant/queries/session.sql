@@ -2,39 +2,89 @@
 insert into tenant.sessions (tenant_id, id, user_id, ip, user_agent, expires_at)
 values (@tenant_id, @id, @user_id, @ip, @user_agent, @expires_at);
 
+-- name: ListSessionsByCreated :many
+-- ListSessionsByCreated lists the live sessions of a user.
+select tenant_id, id, user_id, ip, user_agent, created_at, last_refresh_at, expires_at,
+       revoked_at, revoked_reason, refreshes, refreshes_since
+from tenant.sessions
+where tenant_id = @tenant_id and user_id = @user_id
+  and (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
+  and revoked_at is null and expires_at > now()
+order by created_at, id
+limit @row_limit;
+
+-- name: ListSessionsByCreatedDesc :many
+select tenant_id, id, user_id, ip, user_agent, created_at, last_refresh_at, expires_at,
+       revoked_at, revoked_reason, refreshes, refreshes_since
+from tenant.sessions
+where tenant_id = @tenant_id and user_id = @user_id
+  and (created_at, id) < (@after_created_at::timestamptz, @after_id::uuid)
+  and revoked_at is null and expires_at > now()
+order by created_at desc, id desc
+limit @row_limit;
+
+-- name: RevokeSession :execrows
+-- RevokeSession changes no row unless the session is the user's and live.
+update tenant.sessions set revoked_at = now(), revoked_reason = @reason::text
+where tenant_id = @tenant_id and id = @id and user_id = @user_id
+  and revoked_at is null and expires_at > now();
+
+-- name: RevokeOtherSessions :execrows
+-- RevokeOtherSessions ends the live sessions of a user but one; the nil UUID
+-- keeps none.
+update tenant.sessions set revoked_at = now(), revoked_reason = @reason::text
+where tenant_id = @tenant_id and user_id = @user_id and id <> @keep_id
+  and revoked_at is null and expires_at > now();
+
 -- name: CreateRefreshToken :exec
 insert into tenant.refresh_tokens (tenant_id, hash, session_id, expires_at)
 values (@tenant_id, @hash, @session_id, @expires_at);
 
--- name: CreateLoginEvent :exec
-insert into tenant.login_events (tenant_id, id, user_id, outcome, ip, user_agent)
-values (@tenant_id, @id, @user_id, @outcome, @ip, @user_agent);
-
 -- name: LockSessionOfRefreshToken :one
--- LockSessionOfRefreshToken finds the session that a refresh token belongs to
--- and locks it, so that refreshes of one session happen one after the other.
-select s.id as session_id, s.expires_at as session_expires_at, s.revoked_at,
-       t.expires_at as token_expires_at,
-       u.id as user_id, u.username, u.role, u.active
-from tenant.refresh_tokens t
+-- LockSessionOfRefreshToken locks the session that a refresh token belongs to,
+-- so that refreshes of one session happen one after the other. What they decide
+-- by is read afterwards: this statement may see it as it was before it waited.
+select s.id from tenant.refresh_tokens t
 join tenant.sessions s on s.tenant_id = t.tenant_id and s.id = t.session_id
-join tenant.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
 where t.tenant_id = @tenant_id and t.hash = @hash
 for update of s;
 
--- name: SpendRefreshToken :execrows
--- SpendRefreshToken changes no row when the token was spent before.
-update tenant.refresh_tokens set spent_at = now()
-where tenant_id = @tenant_id and hash = @hash and spent_at is null;
+-- name: GetRefreshState :one
+-- GetRefreshState is what a refresh depends on. Refreshes are those in the
+-- session's window of time, whose length is given in seconds.
+select u.id as user_id, u.username, u.role,
+       (u.active and s.revoked_at is null and s.expires_at > now() and t.expires_at > now())::boolean as live,
+       (case when s.refreshes_since > now() - make_interval(secs => @window_seconds::float8)
+             then s.refreshes else 0 end)::integer as refreshes,
+       (extract(epoch from s.refreshes_since - now()) + @window_seconds::float8)::float8 as window_seconds_left,
+       (t.spent_at is not null)::boolean as spent,
+       coalesce(extract(epoch from now() - t.spent_at), 0)::float8 as spent_seconds_ago,
+       t.spent_ip, t.spent_user_agent,
+       next.hash as successor,
+       (next.hash is not null and next.spent_at is null)::boolean as successor_unspent
+from tenant.refresh_tokens t
+join tenant.sessions s on s.tenant_id = t.tenant_id and s.id = t.session_id
+join tenant.users u on u.tenant_id = s.tenant_id and u.id = s.user_id
+left join tenant.refresh_tokens next on next.tenant_id = t.tenant_id and next.hash = t.successor
+where t.tenant_id = @tenant_id and t.hash = @hash;
 
--- name: TouchSession :exec
-update tenant.sessions set last_refresh_at = now()
+-- name: SpendRefreshToken :exec
+-- SpendRefreshToken keeps who spent a token and what for. Without these it
+-- makes a token void.
+update tenant.refresh_tokens
+set spent_at = now(), spent_ip = @spent_ip, spent_user_agent = @spent_user_agent, successor = @successor
+where tenant_id = @tenant_id and hash = @hash;
+
+-- name: ReplaceSuccessor :exec
+update tenant.refresh_tokens set successor = @successor
+where tenant_id = @tenant_id and hash = @hash;
+
+-- name: CountRefresh :exec
+-- CountRefresh starts a new window of time when the last one is over.
+update tenant.sessions
+set last_refresh_at = now(),
+    refreshes = case when refreshes > 0 and refreshes_since > now() - make_interval(secs => @window_seconds::float8)
+                     then refreshes + 1 else 1 end,
+    refreshes_since = case when refreshes > 0 and refreshes_since > now() - make_interval(secs => @window_seconds::float8)
+                           then refreshes_since else now() end
 where tenant_id = @tenant_id and id = @id;
-
--- name: RevokeSession :execrows
-update tenant.sessions set revoked_at = now(), revoked_reason = @reason::text
-where tenant_id = @tenant_id and id = @id and revoked_at is null;
-
--- name: RevokeOtherSessions :execrows
-update tenant.sessions set revoked_at = now(), revoked_reason = @reason::text
-where tenant_id = @tenant_id and user_id = @user_id and id <> @keep_id and revoked_at is null;

@@ -1,0 +1,343 @@
+package backend
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"gatehouse/backend/internal/account"
+	"gatehouse/backend/internal/dbtest"
+	"gatehouse/backend/internal/password"
+	"gatehouse/internal/config"
+	"gatehouse/internal/token"
+)
+
+// operator makes a user of the tenant platform and signs in.
+func (s *testServer) operator(username string) pair {
+	s.t.Helper()
+	hasher, err := password.New(password.Config{MemoryKiB: 8, Time: 1})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := createUser(s.t.Context(), dbtest.Open(s.t, s.db.OwnerURL), hasher, account.New{
+		Tenant: token.PlatformTenant, Username: username, Email: username + "@example.com", Password: testPassword, Role: token.Operator,
+	}); err != nil {
+		s.t.Fatal(err)
+	}
+	return s.login(token.PlatformTenant, username)
+}
+
+// party is one side of the walk: a tenant with users and everything that the
+// API can make.
+type party struct {
+	s      *testServer
+	tenant string
+	// mark is in every text that the party stores, and in nothing else; phone
+	// and ip do the same where no letters may be.
+	mark, phone, ip string
+	dbURL           string    // of a dedicated tenant
+	data, main      *pgx.Conn // see everything in the tenant's database, and in the main one
+	admin, member   credentials
+	ids             map[string]string
+	invitation      string // the token of one that can be used
+	spent           string // a refresh token that was used
+	// keys are the requests with an Idempotency-Key that were made, by
+	// operation.
+	keys map[string]keyed
+}
+
+type credentials struct {
+	tenant, username, id string
+	pair
+}
+
+// keyed is a request that was made with an Idempotency-Key.
+type keyed struct {
+	by   *credentials
+	key  string
+	body map[string]any
+	id   string // of what it made
+}
+
+func (p *party) headers() []string {
+	return []string{"User-Agent", "agent " + p.mark, "X-Forwarded-For", p.ip, "X-Request-Id", "request-" + p.mark}
+}
+
+func (p *party) do(method, path, bearer string, body any, headers ...string) answer {
+	p.s.t.Helper()
+	return p.s.do(method, path, bearer, body, append(p.headers(), headers...)...)
+}
+
+// signIn starts a session.
+func (p *party) signIn(c *credentials) {
+	p.s.t.Helper()
+	p.do("POST", "/api/v1/auth/login", "", map[string]any{
+		"username_or_email": c.username, "password": testPassword, "tenant_id": c.tenant,
+	}).want(p.s.t, 200).into(p.s.t, &c.pair)
+}
+
+func digits(n int64) string {
+	v, _ := rand.Int(rand.Reader, big.NewInt(n)) // never fails (crypto/rand)
+	return fmt.Sprint(v.Int64() + n)
+}
+
+// newParty makes a tenant through the API, and in it one of everything.
+func newParty(s *testServer, operator *credentials, dedicated bool) *party {
+	t := s.t
+	t.Helper()
+	mark := "mark" + strings.ToLower(rand.Text())
+	p := &party{
+		s: s, tenant: "t-" + strings.ToLower(rand.Text())[:20], mark: mark, phone: digits(1e14),
+		ids: map[string]string{}, keys: map[string]keyed{},
+	}
+	address := [16]byte{0x20, 0x01, 0x0d, 0xb8}
+	rand.Read(address[8:]) // never fails (crypto/rand)
+	p.ip = netip.AddrFrom16(address).String()
+	tenant := map[string]any{"id": p.tenant, "name": "Tenant " + mark, "signup": "invite"}
+	adminURL := s.db.AdminURL
+	if dedicated {
+		own := dbtest.NewDedicated(t)
+		tenant["db_url"], p.dbURL = own.Reveal(), own.Reveal()
+		adminURL = inDatabase(t, adminURL, own)
+	}
+	p.ids["tenants"] = p.tenant
+	p.keyed("createTenant", operator, "/api/v1/admin/tenants", tenant)
+
+	// The first admin is invited by the operator, who made the tenant.
+	var invited struct{ ID, Token string }
+	s.do("POST", "/api/v1/admin/tenants/"+p.tenant+"/invitations", operator.Access, map[string]any{"email": "admin@" + mark + ".example"}).
+		want(t, 201).into(t, &invited)
+	p.admin = p.signUp("admin."+mark, "admin@"+mark+".example", invited.Token)
+	admin := p.admin.Access
+	p.keyed("createUser", &p.admin, "/api/v1/users", map[string]any{
+		"username": "member." + mark, "email": "member@" + mark + ".example", "password": testPassword,
+	})
+	p.member = credentials{tenant: p.tenant, username: "member." + mark, id: p.keys["createUser"].id}
+	p.ids["users"] = p.member.id
+	p.do("POST", "/api/v1/users", admin, map[string]any{
+		"username": "spare." + mark, "email": "spare@" + mark + ".example", "password": testPassword, "active": false,
+	}).want(t, 201)
+
+	// Two of each, so that every list has a second page.
+	for range 2 {
+		p.signIn(&p.member)
+		p.signIn(&p.admin)
+		p.do("POST", "/api/v1/invitations", admin, map[string]any{"email": "guest@" + mark + ".example"}).want(t, 201).into(t, &invited)
+	}
+	p.ids["invitations"] = invited.ID
+	p.do("POST", "/api/v1/invitations", admin, map[string]any{"role": "member"}).want(t, 201).into(t, &invited)
+	p.invitation = invited.Token
+	p.ids["sessions"] = s.session(p.member.Access)
+	for range 2 {
+		p.keyed("createContact", &p.member, "/api/v1/address-book", p.contact())
+	}
+	p.ids["address-book"] = p.keys["createContact"].id
+	p.do("POST", "/api/v1/address-book/import", admin, "name,gender,age,address,phone,email\r\n"+
+		fmt.Sprintf("Imported %s,male,40,Street %s,%s,in@%s.example\r\n", mark, mark, p.phone, mark), "Content-Type", "text/csv").want(t, 200)
+	p.spent = p.member.Refresh
+	p.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": p.member.Refresh}).want(t, 200).into(t, &p.member.pair)
+	p.do("POST", "/api/v1/auth/login", "", map[string]any{
+		"username_or_email": p.member.username, "password": "Wrong-Horse-7", "tenant_id": p.tenant,
+	}).want(t, 401)
+	p.data, p.main = dbtest.Connect(t, adminURL), dbtest.Connect(t, s.db.AdminURL)
+	for table, rows := range dbtest.TenantRows(t, p.data, p.tenant) {
+		if len(rows) == 0 {
+			t.Errorf("tenant.%s has no row of the tenant; the walk has nothing to steal there: extend newParty", table)
+		}
+	}
+	return p
+}
+
+func (p *party) contact() map[string]any {
+	return map[string]any{
+		"name": "Contact " + p.mark, "gender": true, "age": 42, "address": "Street " + p.mark, "phone": p.phone,
+		"email": "contact@" + p.mark + ".example",
+	}
+}
+
+// keyed makes a POST with an Idempotency-Key and keeps it.
+func (p *party) keyed(operation string, by *credentials, path string, body map[string]any) {
+	p.s.t.Helper()
+	k := keyed{by: by, key: "key-" + p.mark + "-" + rand.Text(), body: body}
+	var made struct{ ID string }
+	headers := []string{"Idempotency-Key", k.key}
+	if by.tenant == p.tenant { // what an operator does is the platform's
+		headers = append(headers, p.headers()...)
+	}
+	p.s.do("POST", path, by.Access, body, headers...).want(p.s.t, 201).into(p.s.t, &made)
+	k.id = made.ID
+	p.keys[operation] = k
+}
+
+// signUp makes an account by invitation and signs in.
+func (p *party) signUp(username, email, invitation string) credentials {
+	p.s.t.Helper()
+	c := credentials{tenant: p.tenant, username: username}
+	var user struct{ ID string }
+	p.do("POST", "/api/v1/auth/signup", "", map[string]any{
+		"username": username, "email": email, "password": testPassword, "tenant_id": p.tenant, "invite_token": invitation,
+	}).want(p.s.t, 201).into(p.s.t, &user)
+	c.id = user.ID
+	p.signIn(&c)
+	return c
+}
+
+// session returns the session of an access token.
+func (s *testServer) session(access string) string {
+	s.t.Helper()
+	claims, err := s.keys.Verify(access)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return claims.Session.String()
+}
+
+// inDatabase returns the superuser's URL of another database of the server.
+func inDatabase(t *testing.T, admin, other config.Secret) config.Secret {
+	t.Helper()
+	u, err := url.Parse(admin.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := url.Parse(other.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = o.Path
+	return config.Secret(u.String())
+}
+
+// loot is what an attacker may have got hold of.
+type loot struct {
+	*party
+	// ids are all UUIDs and keys in the tenant's rows, with those first that the
+	// API hands out.
+	ids   []string
+	uuids map[string]bool
+	// cursors are of each list, by operation, with the query that they go with.
+	cursors map[string][]url.Values
+}
+
+var uuidForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// rows reads all that the party's database holds of it, and its row of the
+// control plane.
+func (p *party) rows(t *testing.T) map[string][]string {
+	t.Helper()
+	rows := dbtest.TenantRows(t, p.data, p.tenant)
+	var control string
+	if err := p.main.QueryRow(t.Context(), `
+		select to_jsonb(t)::text || coalesce(to_jsonb(p)::text, '') from control.tenants t
+		left join control.placements p on p.tenant_id = t.id where t.id = $1`, p.tenant).Scan(&control); err != nil {
+		t.Fatal(err)
+	}
+	rows["control"] = []string{control}
+	return rows
+}
+
+// loot collects what the party's rows and its answers hold.
+func (p *party) loot(t *testing.T, ops []operation, operator string) loot {
+	t.Helper()
+	l := loot{party: p, uuids: map[string]bool{}, cursors: map[string][]url.Values{}}
+	texts := map[string]bool{}
+	for _, rows := range dbtest.TenantRows(t, p.data, p.tenant) {
+		for _, row := range rows {
+			var columns map[string]any
+			if err := json.Unmarshal([]byte(row), &columns); err != nil {
+				t.Fatal(err)
+			}
+			for name, value := range columns {
+				text, _ := value.(string)
+				switch {
+				case text == "":
+				case uuid.Validate(text) == nil && len(text) == 36:
+					l.uuids[text] = true
+				case namesThing.MatchString(name):
+					texts[text] = true
+				}
+			}
+		}
+	}
+	l.ids = slices.Concat(slices.Sorted(maps.Values(p.ids)), slices.Sorted(maps.Keys(l.uuids)), slices.Sorted(maps.Keys(texts)))
+	for _, op := range ops {
+		if op.param("query", "cursor") == nil {
+			continue
+		}
+		bearer := p.admin.Access
+		if op.role == "operator" {
+			bearer = operator
+		}
+		for _, sort := range op.param("query", "sort").Schema.Value.Enum {
+			q := url.Values{"sort": {sort.(string)}, "limit": {"1"}}
+			var page struct {
+				Metadata struct {
+					NextCursor string `json:"next_cursor"`
+				}
+			}
+			a, path := op.send(p.s, call{id: p.ownID(t, &op, p.admin), query: q, token: bearer})
+			if err := json.Unmarshal(a.want(t, 200).body, &page); err != nil {
+				t.Fatal(err)
+			}
+			if page.Metadata.NextCursor == "" {
+				t.Errorf("%s has no second page; the walk has no cursor to steal: extend newParty", path)
+			}
+			q.Set("cursor", page.Metadata.NextCursor)
+			l.cursors[op.name] = append(l.cursors[op.name], q)
+		}
+	}
+	return l
+}
+
+// namesThing are names of columns whose text may stand in a path.
+var namesThing = regexp.MustCompile(`(?:^|_)(?:id|key|hash|target|username|email|name)$`)
+
+// ownID is an id of the party's own for an operation's path.
+func (p *party) ownID(t *testing.T, op *operation, who credentials) string {
+	t.Helper()
+	switch kind := op.collection(); kind {
+	case "":
+		return ""
+	case "users":
+		return who.id
+	case "sessions":
+		return p.s.session(who.Access)
+	default:
+		id, ok := p.ids[kind]
+		if !ok {
+			t.Errorf("%s: the walk has no id of its own for %s: extend newParty", op.name, kind)
+		}
+		return id
+	}
+}
+
+// shows returns something of the party that is in a text, other than what the
+// one who got it had sent.
+func (l *loot) shows(text string, sent ...string) string {
+	for _, s := range sent {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "")
+		}
+	}
+	for _, mark := range []string{l.mark, l.phone, l.ip, l.tenant} {
+		if strings.Contains(text, mark) {
+			return mark
+		}
+	}
+	for _, id := range uuidForm.FindAllString(text, -1) {
+		if l.uuids[id] {
+			return id
+		}
+	}
+	return ""
+}
