@@ -48,6 +48,9 @@ func checkContract(t testing.TB, a answer) {
 	if a.Request.Method == http.MethodHead {
 		return // it has no body, and no operation of its own
 	}
+	if a.StatusCode < 300 {
+		succeeded.Store(a.Request.Method+" "+template, true)
+	}
 	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{
 			Request: a.Request, PathParams: params,

@@ -25,6 +25,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
+	if missing := untested(); code == 0 && len(missing) > 0 {
+		fmt.Fprintf(os.Stderr, "no test sees these operations succeed: %q\n", missing)
+		code = 1
+	}
 	if code != 0 {
 		fmt.Fprintln(os.Stderr, shared.Output())
 	}
