@@ -375,7 +375,7 @@ func TestBounds(t *testing.T) {
 		{"NewTenant", tenant, "signup", `"invite"`, true},
 		{"NewTenant", tenant, "session_mode", `"none"`, false},
 		{"NewTenant", tenant, "status", `"active"`, false},
-		{"TenantChanges", tenant, "name", ``, true},
+		{"TenantChanges", tenant, "name", ``, false},
 		{"TenantChanges", tenant, "name", `" "`, false},
 		{"TenantChanges", tenant, "id", `"tenant2"`, false},
 		{"TenantChanges", tenant, "status", `"active"`, false},

@@ -2,6 +2,8 @@ package backend
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,6 +71,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	hashKey, err := hkdf.Key(sha256.New, []byte(c.Tenants.Key.Reveal()), nil, "gatehouse idempotency v1", sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key of request hashes: %w", err)
+	}
 	keys := token.NewKeyring(c.Token, time.Now)
 	directory, err := placement.New(c.Tenants, db, c.Database, log, time.Now)
 	if err != nil {
@@ -83,6 +89,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Logging: c.Logging,
 		Keys:    keys,
 		Cursors: cursors,
+		HashKey: hashKey,
 		Trusted: c.TrustedGateways,
 		Timeout: c.RequestTimeout,
 	}

@@ -1,6 +1,8 @@
 package backend
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -319,5 +321,21 @@ func TestIdempotentRequestOfSomebodyDeleted(t *testing.T) {
 	first.problem(t, 401, "unauthenticated")
 	if n := s.users("acme"); n != 0 {
 		t.Errorf("got %d users, want none", n)
+	}
+}
+
+// A body may hold a password, so the hash that tells bodies apart must not be
+// one that anybody with the table could try passwords against.
+func TestIdempotencyHashIsKeyed(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	admin := s.actor("acme", "root", token.Admin)
+	body := `{"username":"bea","email":"bea@example.com","password":"` + testPassword + `"}`
+	s.keyedPost(admin, "k", body).want(t, 201)
+	stored := dbtest.Value[[]byte](t, s.db.OwnerURL, "select request_hash from tenant.idempotency_keys")
+	for _, text := range []string{body, "/api/v1/users\x00" + body} {
+		if sum := sha256.Sum256([]byte(text)); bytes.Equal(stored, sum[:]) {
+			t.Error("the stored hash is a plain one")
+		}
 	}
 }

@@ -282,8 +282,9 @@ func TestAnotherConnectionString(t *testing.T) {
 	r, through := newRelay(t, db)
 	put(map[string]any{"db_url": through.Reveal()}).want(t, 200)
 	_ = r.Close()
-	r.blocked.Store(true)
 	put(map[string]any{"db_url": db.Reveal()}).want(t, 200)
+	dbtest.Exec(t, s.db.AdminURL, "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename like 'gh_tenant_%'",
+		parsed(t, db).Path[1:])
 	s.do("GET", "/api/v1/address-book", ana.Access, nil).want(t, 200)
 	put(map[string]any{"db_url": empty.Reveal()}).problem(t, 409, "conflict")
 	// A suspended tenant stays suspended.
@@ -337,6 +338,24 @@ func TestCreationAfterACrash(t *testing.T) {
 		dbtest.Exec(t, s.db.AdminURL, "delete from control.placements where tenant_id = $1", made.ID)
 		s.do("POST", tenantsPath, operator.Access, map[string]any{"name": "Thief", "db_url": db.Reveal()}).problem(t, 409, "conflict")
 	}
+	// One that is being made by somebody else at this moment is not abandoned.
+	busy := dbtest.NewDedicated(t)
+	if _, err := s.directory(testSecret).Provision(t.Context(), "busy", parsed(t, busy), nobody); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := dbtest.Connect(t, s.db.AdminURL).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "select pg_advisory_xact_lock(hashtextextended('gatehouse.tenant:busy', 0))"); err != nil {
+		t.Fatal(err)
+	}
+	taker := map[string]any{"name": "Taker", "db_url": busy.Reveal()}
+	s.do("POST", tenantsPath, operator.Access, taker).problem(t, 409, "conflict")
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.do("POST", tenantsPath, operator.Access, taker).want(t, 201)
 	// What another installation left is not ours to take.
 	db := dbtest.NewDedicated(t)
 	if _, err := s.directory(testSecret+"x").Provision(t.Context(), "theirs", parsed(t, db), nobody); err != nil {

@@ -293,8 +293,8 @@ func TestProvisionExpects(t *testing.T) {
 	t.Parallel()
 	u := dbtest.NewDedicated(t)
 	d := dedicatedTo("acme", u)
-	any, other := uuid.Nil, uuid.New()
-	d.Expected = &any
+	whichever, other := uuid.Nil, uuid.New()
+	d.Expected = &whichever
 	if _, err := provision(t, d); !errors.Is(err, pg.ErrOther) {
 		t.Errorf("an empty database: got %v", err)
 	}
@@ -383,7 +383,7 @@ func TestConceal(t *testing.T) {
 		t.Errorf("got %v", told)
 	}
 	other := problem.New(problem.Conflict)
-	if got := pg.Conceal(other); got != error(other) || pg.Conceal(nil) != nil {
+	if got := pg.Conceal(other); !errors.Is(got, other) || pg.Conceal(nil) != nil {
 		t.Errorf("got %v", got)
 	}
 }

@@ -213,23 +213,3 @@ func insert(t *testing.T, owner *pgx.Conn, table string, row map[string]*string)
 		t.Fatalf("make a row of tenant.%s; a value that the schema allows may be missing in fixed: %v", table, err)
 	}
 }
-
-// The harness tells what it cannot test.
-func TestQueriesInUnknownFormsAreFound(t *testing.T) {
-	t.Parallel()
-	for sql, want := range map[string]string{
-		"select 1 from tenant.x where tenant_id = @tenant_id and id = @id":              "",
-		"select 1 from tenant.x a join tenant.y b on a.tenant_id = b.tenant_id":         "",
-		"select tenant_id, id from tenant.x where tenant_id = 'platform' order by 1":    "",
-		"insert into tenant.x (tenant_id, id) values (@tenant_id, @id)":                 "",
-		"select 1 from tenant.x where tenant_id in (@tenant_id)":                        "tenant_id in",
-		"select 1 from tenant.x where @tenant_id = tenant_id":                           "tenant_id =",
-		"select 1 from tenant.x join tenant.y using (tenant_id, id)":                    "using (",
-		"update tenant.x set tenant_id = 'c' where tenant_id = @tenant_id and id = @id": "tenant_id =",
-	} {
-		stripped, _ := strip(sql)
-		if got := comparesTenant.FindString(stripped); got != want {
-			t.Errorf("%s: got %q, want %q", sql, got, want)
-		}
-	}
-}

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"log/slog"
 	"net/url"
 	"time"
 
@@ -154,7 +155,7 @@ func (c *creation) retire() {
 
 // changed tells the log, and the probes, of a change that is committed.
 func (s *Service) changed(by trail.Origin, action trail.Action, id string) {
-	trail.Security(s.Log, trail.OperatorAction, s.TenantHash(id), by, actionAttr(action))
+	trail.Security(s.Log, trail.OperatorAction, s.TenantHash(id), by, slog.String("action", string(action)))
 	s.Prober.Expire()
 }
 

@@ -119,24 +119,28 @@ func (p *Prober) Expire() {
 func (p *Prober) Ask(ctx context.Context) (Overview, error) {
 	wait, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
-	for {
-		p.mu.Lock()
-		if p.fresh() {
-			defer p.mu.Unlock()
-			return p.known()
-		}
-		l := p.begin()
+	for p.await(wait) { // the look that ended may have begun before the last change
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known()
+}
+
+// await waits for the end of a look, if one is needed, and reports whether it
+// was made before the time was over.
+func (p *Prober) await(ctx context.Context) bool {
+	p.mu.Lock()
+	if p.fresh() {
 		p.mu.Unlock()
-		select {
-		case <-l.done:
-			if l.err == nil {
-				continue // it may have begun before the last change
-			}
-		case <-wait.Done():
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.known()
+		return false
+	}
+	l := p.begin()
+	p.mu.Unlock()
+	select {
+	case <-l.done:
+		return l.err == nil
+	case <-ctx.Done():
+		return false
 	}
 }
 

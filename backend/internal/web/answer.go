@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"mime"
 	"slices"
@@ -64,14 +65,15 @@ func (r *Request) Replayed() { r.replayed = true }
 // unversioned alias.
 func (r *Request) Operation() string { return string(r.ctx.Method()) + " " + r.route }
 
-// Hash is the SHA-256 of the versioned path and the raw body: requests with one
-// hash ask for the same.
+// Hash is an HMAC-SHA-256 of the versioned path and the raw body: requests with
+// one hash ask for the same. It is stored, and a body may hold a password, which
+// nobody should be able to guess from it.
 func (r *Request) Hash() []byte {
 	path := string(r.ctx.URI().PathOriginal())
 	if rest, ok := strings.CutPrefix(path, aliasPrefix); ok && !strings.HasPrefix(path, prefix) {
 		path = prefix + rest
 	}
-	h := sha256.New()
+	h := hmac.New(sha256.New, r.hashKey)
 	h.Write([]byte(path))
 	h.Write([]byte{0}) // in no path
 	h.Write(r.ctx.Request.Body())

@@ -27,6 +27,7 @@ type Request struct {
 	ctx      *fasthttp.RequestCtx
 	context  context.Context
 	cursors  *Cursors
+	hashKey  []byte
 	route    string
 	replayed bool
 	refusal  problem.Code // what was answered, if it was a problem

@@ -8,7 +8,7 @@ create table tenant.idempotency_keys (
     -- Method and path template of the operation.
     route        text not null,
     key          text not null check (length(key) between 1 and 255),
-    -- SHA-256 of path and raw body.
+    -- HMAC-SHA-256 of path and raw body, which may hold a password.
     request_hash bytea not null check (length(request_hash) = 32),
     status       integer not null check (status between 200 and 499),
     location     text not null,
