@@ -240,11 +240,19 @@ func TestInvitationWorksOnceInParallel(t *testing.T) {
 	s := newTestServer(t)
 	s.db.AddTenant(t, "guild", "invite")
 	invite := s.invite("guild", "admin", "", time.Hour)
-	count := parallel(20, func(i int) int {
-		return s.do("POST", "/api/v1/auth/signup", "", signupBody("guild", fmt.Sprintf("user%d", i), invite)).StatusCode
+	counts := make(chan map[int]int, 1)
+	s.inOwnerTx(func(exec func(sql string, args ...any)) {
+		// All of them are at work before one can have the invitation.
+		exec("select from tenant.invitations for update")
+		go func() {
+			counts <- parallel(5, func(i int) int {
+				return s.do("POST", "/api/v1/auth/signup", "", signupBody("guild", fmt.Sprintf("user%d", i), invite)).StatusCode
+			})
+		}()
+		s.awaitLocks(5)
 	})
-	if count[201] != 1 || count[403] != 19 {
-		t.Errorf("got %v, want one 201 and 19 403", count)
+	if count := <-counts; count[201] != 1 || count[403] != 4 {
+		t.Errorf("got %v, want one 201 and 4 403", count)
 	}
 	if n := dbtest.Value[int](t, s.db.OwnerURL, "select count(*)::int from tenant.users"); n != 1 {
 		t.Errorf("got %d users, want 1", n)

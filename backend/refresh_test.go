@@ -2,12 +2,14 @@ package backend
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"gatehouse/backend/internal/dbtest"
+	"gatehouse/internal/config"
 )
 
 // refresh spends a refresh token; headers are name, value pairs.
@@ -122,8 +124,8 @@ func TestRefreshLimit(t *testing.T) {
 	s := newTestServer(t)
 	p := s.signup("acme", "ana")
 	other := s.login("acme", "ana")
-	// The session is old; the window begins with its first refresh.
-	s.exec("update tenant.sessions set refreshes_since = now() - interval '1 day'")
+	// The session is ten minutes old; the window begins with its first refresh.
+	s.exec("update tenant.sessions set refreshes_since = now() - interval '10 minutes'")
 	for range 30 {
 		p = s.refreshed(p.Refresh)
 	}
@@ -151,6 +153,21 @@ func TestRefreshLimit(t *testing.T) {
 	s.refresh(p.Refresh).problem(t, 429, "rate_limited")
 	if got := s.revokedFor(); got != "live reuse" {
 		t.Errorf("got sessions %q", got)
+	}
+}
+
+func TestRefreshGraceIsBounded(t *testing.T) {
+	t.Parallel()
+	for grace, want := range map[time.Duration]bool{-1: false, 0: true, 30 * time.Second: true, 30*time.Second + 1: false} {
+		c := validConfig(t)
+		if c.ReuseGrace != 0 {
+			t.Errorf("got %v by default, want 0", c.ReuseGrace)
+		}
+		c.ReuseGrace = grace
+		m := &config.Mistakes{Production: true}
+		if c.Validate(m); slices.Contains(m.Names(), "REFRESH_REUSE_GRACE") == want {
+			t.Errorf("%v: got %v", grace, m)
+		}
 	}
 }
 
