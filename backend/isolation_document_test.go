@@ -38,7 +38,7 @@ var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.New
 var (
 	knownExtensions = []string{"x-rate-class", "x-role", "x-timeout", "x-max-body", "x-served-by"}
 	knownMedia      = []string{"application/json", "application/problem+json", "text/csv", "text/vcard"}
-	knownStatuses   = "2 4 5" // no redirects, no upgrades
+	knownStatuses   = []byte("245") // no redirects, no upgrades
 )
 
 // operations returns what the backend answers, in the document's order of
@@ -87,7 +87,7 @@ func checkKnown(t *testing.T, name string, o *openapi3.Operation) {
 		contents = append(contents, o.RequestBody.Value.Content)
 	}
 	for status, ref := range o.Responses.Map() {
-		if !strings.Contains(knownStatuses, status[:1]) {
+		if !slices.Contains(knownStatuses, status[0]) {
 			t.Errorf("%s answers %s, which this test does not know", name, status)
 		}
 		contents = append(contents, ref.Value.Content)

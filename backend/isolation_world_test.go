@@ -44,10 +44,12 @@ type party struct {
 	s      *testServer
 	tenant string
 	// mark is in every text that the party stores, and in nothing else; phone
-	// and ip do the same where no letters may be.
+	// and ip do the same where no letters may be. Marks are all of these, and
+	// other names that nobody else may learn.
 	mark, phone, ip string
-	dbURL           string    // of a dedicated tenant
-	data, main      *pgx.Conn // see everything in the tenant's database, and in the main one
+	marks           []string
+	owner           config.Secret // URL of a dedicated tenant's database
+	data, main      *pgx.Conn     // see everything in the tenant's database, and in the main one
 	admin, member   credentials
 	ids             map[string]string
 	invitation      string // the token of one that can be used
@@ -104,11 +106,13 @@ func newParty(s *testServer, operator *credentials, dedicated bool) *party {
 	address := [16]byte{0x20, 0x01, 0x0d, 0xb8}
 	rand.Read(address[8:]) // never fails (crypto/rand)
 	p.ip = netip.AddrFrom16(address).String()
+	p.marks = []string{p.mark, p.phone, p.ip, p.tenant}
 	tenant := map[string]any{"id": p.tenant, "name": "Tenant " + mark, "signup": "invite"}
 	adminURL := s.db.AdminURL
 	if dedicated {
 		own := dbtest.NewDedicated(t)
-		tenant["db_url"], p.dbURL = own.Reveal(), own.Reveal()
+		tenant["db_url"], p.owner = own.Reveal(), own
+		p.marks = append(p.marks, strings.TrimPrefix(parse(t, own).Path, "/"))
 		adminURL = inDatabase(t, adminURL, own)
 	}
 	p.ids["tenants"] = p.tenant
@@ -193,29 +197,37 @@ func (p *party) signUp(username, email, invitation string) credentials {
 	return c
 }
 
-// session returns the session of an access token.
-func (s *testServer) session(access string) string {
+// claims returns what an access token says.
+func (s *testServer) claims(access string) token.Claims {
 	s.t.Helper()
 	claims, err := s.keys.Verify(access)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return claims.Session.String()
+	return claims
+}
+
+// session returns the session of an access token.
+func (s *testServer) session(access string) string {
+	s.t.Helper()
+	return s.claims(access).Session.String()
 }
 
 // inDatabase returns the superuser's URL of another database of the server.
 func inDatabase(t *testing.T, admin, other config.Secret) config.Secret {
 	t.Helper()
-	u, err := url.Parse(admin.Reveal())
-	if err != nil {
-		t.Fatal(err)
-	}
-	o, err := url.Parse(other.Reveal())
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Path = o.Path
+	u := parse(t, admin)
+	u.Path = parse(t, other).Path
 	return config.Secret(u.String())
+}
+
+func parse(t *testing.T, s config.Secret) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
 
 // loot is what an attacker may have got hold of.
@@ -329,7 +341,7 @@ func (l *loot) shows(text string, sent ...string) string {
 			text = strings.ReplaceAll(text, s, "")
 		}
 	}
-	for _, mark := range []string{l.mark, l.phone, l.ip, l.tenant} {
+	for _, mark := range l.marks {
 		if strings.Contains(text, mark) {
 			return mark
 		}

@@ -475,6 +475,9 @@ func readAll[T any](m *model, by *modelSession, path string, q url.Values) (all 
 			m.t.Fatal(err)
 		}
 		meta := page.Metadata
+		if len(page.Data) == 0 && q.Has("cursor") {
+			m.t.Errorf("%s?%s: there was said to be more", path, q.Encode())
+		}
 		if meta.Limit != limit || meta.Count != len(page.Data) || meta.HasMore != (meta.NextCursor != nil) || meta.HasMore && meta.Count != limit {
 			m.t.Errorf("%s: a page of %d with %+v", path, len(page.Data), meta)
 		}
