@@ -97,7 +97,7 @@ func (k *Keyring) Sign(c Claims, lifetime time.Duration) (string, error) {
 	switch {
 	case !c.complete():
 		return "", errors.New("sign token: a claim is missing")
-	case !c.Role.validIn(c.Tenant):
+	case !c.Role.ValidIn(c.Tenant):
 		return "", fmt.Errorf("sign token: role %q cannot exist in tenant %q", c.Role, c.Tenant)
 	case lifetime > MaxLifetime:
 		return "", fmt.Errorf("sign token: a lifetime of %v is above %v", lifetime, MaxLifetime)

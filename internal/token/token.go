@@ -34,9 +34,9 @@ const (
 	Operator Role = "operator"
 )
 
-// validIn reports whether users of this role can exist in the tenant. A
+// ValidIn reports whether users of this role can exist in the tenant. A
 // customer who owns a dedicated database must not be able to mint an operator.
-func (r Role) validIn(tenant string) bool {
+func (r Role) ValidIn(tenant string) bool {
 	switch r {
 	case Member, Admin:
 		return tenant != PlatformTenant

@@ -142,7 +142,7 @@ func (s *Service) decide(ctx context.Context, tx tenantdb.DBTX, l *login) error 
 		l.outcome = outcomeBadPassword
 	case l.user.PasswordHash != l.found.PasswordHash:
 		return errHashChanged
-	case !l.user.Active:
+	case !l.user.Active || !token.Role(l.user.Role).ValidIn(tenant): // as the owner of a dedicated database may make it
 		l.outcome = outcomeInactive
 	default:
 		l.outcome = outcomeOK

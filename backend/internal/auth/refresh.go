@@ -79,7 +79,7 @@ func (s *Service) rotate(ctx context.Context, tx tenantdb.DBTX, tenant string, h
 		UserID: state.UserID, Tenant: tenant, Username: state.Username, Session: session, Role: token.Role(state.Role),
 	}
 	switch {
-	case !state.Live:
+	case !state.Live || !r.claims.Role.ValidIn(tenant): // as the owner of a dedicated database may make it
 		return r, problem.New(problem.InvalidRefreshToken)
 	case state.Spent && !s.repeatable(state, by):
 		r.reused = true
