@@ -78,11 +78,15 @@ func Seed(ctx context.Context, c AdminConfig) error {
 		}); err != nil {
 			return err
 		}
+		demo, err := control.GetTenant(ctx, db.Control(), demoTenant)
+		if err != nil || demo.Status != "active" { // an operator has closed it since
+			return err
+		}
 		var tenant tenantdb.Queries
 		if err := tenant.AdmitTenant(ctx, db.Control(), demoTenant); err != nil {
 			return err
 		}
-		_, err := tenant.GetUserByUsername(ctx, db.As(pg.Scope{Tenant: demoTenant}),
+		_, err = tenant.GetUserByUsername(ctx, db.As(pg.Scope{Tenant: demoTenant}),
 			tenantdb.GetUserByUsernameParams{TenantID: demoTenant, UsernameKey: demoUser})
 		if !problem.Is(err, problem.NotFound) {
 			return err

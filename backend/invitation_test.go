@@ -218,3 +218,41 @@ func TestInviteToTenantIsAllOrNothing(t *testing.T) {
 		t.Errorf("got %d lines, want %d", n, before)
 	}
 }
+
+// Who may not invite any more leaves no way back in.
+func TestInvitationsEndWithTheRightToInvite(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	admin := s.actor("acme", "root", token.Admin)
+	invite := func(by actor) string {
+		var i invited
+		s.do("POST", "/api/v1/invitations", by.Access, map[string]any{"role": "admin"}).want(t, 201).into(t, &i)
+		return i.Token
+	}
+	signup := func(username, invitation string) answer {
+		return s.do("POST", "/api/v1/auth/signup", "", map[string]any{
+			"username": username, "email": username + "@example.com", "password": testPassword, "tenant_id": "acme", "invite_token": invitation,
+		})
+	}
+	for username, end := range map[string]func(rogue actor){
+		"deactivated": func(rogue actor) {
+			inactive := record("deactivated", "admin")
+			inactive["active"] = false
+			s.do("PUT", rogue.path(), admin.Access, inactive).want(t, 200)
+		},
+		"demoted": func(rogue actor) {
+			s.do("PUT", rogue.path(), admin.Access, record("demoted", "member")).want(t, 200)
+		},
+		"deleted": func(rogue actor) { s.do("DELETE", rogue.path(), admin.Access, nil).want(t, 200) },
+	} {
+		rogue := s.actor("acme", username, token.Admin)
+		invitation := invite(rogue)
+		end(rogue)
+		signup(username+"2", invitation).problem(t, 403, "signup_closed")
+	}
+	// A change that takes nothing away leaves them.
+	other := s.actor("acme", "other", token.Admin)
+	invitation := invite(other)
+	s.do("PUT", other.path(), admin.Access, record("other.name", "admin")).want(t, 200)
+	signup("invited", invitation).want(t, 201)
+}

@@ -3,6 +3,7 @@ package backend
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -391,4 +392,38 @@ func TestLoginFlood(t *testing.T) {
 		t.Errorf("got %d login events of refused logins", n)
 	}
 	s.login("acme", "ana")
+}
+
+// A user's name and address are one identifier to guess at.
+func TestBackoffKnowsAUserByEitherName(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	s.signup("acme", "ana")
+	for i := range 5 {
+		s.tryLogin("acme", []string{"ana", "Ana@Example.com"}[i%2], "Wrong-Horse-7", here).want(t, 401)
+	}
+	for _, name := range []string{"ana", "ana@example.com"} {
+		s.tryLogin("acme", name, testPassword, here).problem(t, 401, "invalid_credentials")
+		s.tryLogin("acme", name, testPassword, elsewhere).want(t, 200)
+	}
+}
+
+// One session is left of sign-ins at once, under whichever name.
+func TestSingleSessionOfParallelLogins(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	s.exec("update control.tenants set session_mode = 'single' where id = 'acme'")
+	s.signup("acme", "sam")
+	var wg sync.WaitGroup
+	s.inOwnerTx(func(exec func(string, ...any)) {
+		exec("lock table tenant.sessions in exclusive mode") // both look for older sessions, if they do not take turns
+		for _, name := range []string{"sam", "sam@example.com"} {
+			wg.Go(func() { s.tryLogin("acme", name, testPassword, here) })
+		}
+		s.awaitLocks(2)
+	})
+	wg.Wait()
+	if n := dbtest.Value[int](t, s.db.OwnerURL, "select count(*)::int from tenant.sessions where revoked_at is null"); n != 1 {
+		t.Errorf("%d sessions are live, want 1", n)
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/tenantdb"
 )
@@ -42,9 +44,13 @@ func newCounter(l limit, of ...string) counter {
 }
 
 // loginCounters returns the counters of sign-ins under an identifier from an
-// address; the one of the identifier alone is first.
-func loginCounters(identifier, ip string) []counter {
+// address; the one of the identifier alone is first. A user's name and address
+// are one identifier: user is its id, nil when nobody was found.
+func loginCounters(user uuid.UUID, identifier, ip string) []counter {
 	id := field.Fold(identifier)
+	if user != uuid.Nil {
+		id = "\x00" + user.String() // like no identifier
+	}
 	return []counter{newCounter(byIdentifier, id), newCounter(byAddress, id, network(ip))}
 }
 

@@ -65,7 +65,7 @@ type login struct {
 // tryLogin looks at the counters after the password, and never before: whoever
 // is held back is refused after the same work.
 func (s *Service) tryLogin(ctx context.Context, tenant placement.Tenant, in LoginRequest, by trail.Origin) (Pair, error) {
-	l := login{tenant: tenant, by: by, counters: loginCounters(in.UsernameOrEmail, by.IP)}
+	l := login{tenant: tenant, by: by}
 	outdated := false
 	var err error
 	l.found, err = s.findUser(ctx, tenant.ID, in.UsernameOrEmail)
@@ -80,6 +80,7 @@ func (s *Service) tryLogin(ctx context.Context, tenant placement.Tenant, in Logi
 	if err != nil {
 		return Pair{}, err
 	}
+	l.counters = loginCounters(l.found.ID, in.UsernameOrEmail, by.IP)
 	err = s.Directory.InTx(ctx, pg.Scope{Tenant: tenant.ID, Write: true}, func(tx tenantdb.DBTX) error {
 		return s.decide(ctx, tx, &l)
 	})

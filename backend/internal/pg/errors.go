@@ -34,6 +34,10 @@ const (
 // errPoolBusy says that no connection came free in time.
 var errPoolBusy = errors.New("no database connection came free in time")
 
+// errConnecting says that there was room for a connection, but none came about
+// in time.
+var errConnecting = errors.New("the database did not accept a connection in time")
+
 var poolBusy = metrics.NewCounter(`backend_db_pool_busy_total`)
 
 // Violates reports whether err is a violation of the unique constraint.
@@ -64,6 +68,8 @@ func translate(err error) error {
 	case errors.Is(err, errPoolBusy):
 		poolBusy.Inc()
 		return problem.Wrap(problem.Overloaded, err)
+	case errors.Is(err, errConnecting):
+		return problem.Wrap(problem.Unavailable, err)
 	case errors.As(err, &e):
 		if code := codeOf(e.Code); code != "" {
 			return problem.Wrap(code, err)

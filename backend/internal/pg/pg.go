@@ -195,6 +195,9 @@ func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	defer cancel()
 	conn, err := db.pool.Acquire(wait)
 	if err != nil && ctx.Err() == nil && wait.Err() != nil {
+		if s := db.pool.Stat(); s.AcquiredConns() < s.MaxConns() {
+			return nil, errConnecting
+		}
 		return nil, errPoolBusy
 	}
 	return conn, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -296,6 +297,27 @@ func TestPoolBusy(t *testing.T) {
 		return err
 	})
 	if !problem.Is(err, problem.Overloaded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A server that accepts and says nothing is no overload of ours.
+func TestSilentServerIsUnavailable(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	db, err := pg.Open(pg.Config{
+		URL:      config.Secret("postgres://gh_app:x@" + silent.Addr().String() + "/gatehouse?sslmode=disable"),
+		MaxConns: 2, PoolWait: 50 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.As(pg.Scope{Tenant: "acme"}).Exec(t.Context(), "select 1"); !problem.Is(err, problem.Unavailable) {
 		t.Errorf("got %v", err)
 	}
 }

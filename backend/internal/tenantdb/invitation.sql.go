@@ -179,3 +179,18 @@ func (q *Queries) ListInvitationsDesc(ctx context.Context, db DBTX, arg ListInvi
 	}
 	return items, nil
 }
+
+const VoidInvitationsOf = `-- name: VoidInvitationsOf :exec
+delete from tenant.invitations where tenant_id = $1 and created_by = $2 and used_at is null
+`
+
+type VoidInvitationsOfParams struct {
+	TenantID  string
+	CreatedBy *uuid.UUID
+}
+
+// VoidInvitationsOf deletes what a user has invited to and nobody has used yet.
+func (q *Queries) VoidInvitationsOf(ctx context.Context, db DBTX, arg VoidInvitationsOfParams) error {
+	_, err := db.Exec(ctx, VoidInvitationsOf, arg.TenantID, arg.CreatedBy)
+	return err
+}

@@ -98,6 +98,12 @@ func (s *Service) endSessions(ctx context.Context, tx tenantdb.DBTX, before, aft
 	return err
 }
 
+// voidInvitations takes back what somebody invited to who may do so no more: it
+// would be a way back in.
+func (s *Service) voidInvitations(ctx context.Context, tx tenantdb.DBTX, u tenantdb.User) error {
+	return s.queries.VoidInvitationsOf(ctx, tx, tenantdb.VoidInvitationsOfParams{TenantID: u.TenantID, CreatedBy: &u.ID})
+}
+
 // list returns up to limit users after a position. Each order has a query of
 // its own, so that it can use its index.
 func (s *Service) list(ctx context.Context, c token.Claims, sort string, desc bool, after position, f Filter, limit int32) ([]tenantdb.User, error) {

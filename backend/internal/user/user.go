@@ -139,6 +139,11 @@ func (s *Service) Update(ctx context.Context, by trail.Origin, id uuid.UUID, mat
 		if err := s.endSessions(ctx, tx, before, after); err != nil {
 			return err
 		}
+		if administers(before) && !administers(after) {
+			if err := s.voidInvitations(ctx, tx, after); err != nil {
+				return err
+			}
+		}
 		for _, e := range entries(before, after) {
 			if err := trail.Record(ctx, tx, after.TenantID, by, e); err != nil {
 				return err
@@ -192,6 +197,9 @@ func (s *Service) Delete(ctx context.Context, by trail.Origin, id uuid.UUID, mat
 	return s.inTx(ctx, by.Claims, func(tx tenantdb.DBTX) error {
 		u, err := s.lock(ctx, tx, by.Claims.Tenant, id, match, administers)
 		if err != nil {
+			return err
+		}
+		if err := s.voidInvitations(ctx, tx, u); err != nil {
 			return err
 		}
 		if err := s.queries.DeleteUser(ctx, tx, tenantdb.DeleteUserParams{TenantID: u.TenantID, ID: u.ID}); err != nil {

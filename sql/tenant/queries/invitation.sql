@@ -6,6 +6,10 @@ returning tenant_id, id, hash, role, email, email_key, created_by, created_at, e
 -- name: DeleteInvitation :execrows
 delete from tenant.invitations where tenant_id = @tenant_id and id = @id;
 
+-- name: VoidInvitationsOf :exec
+-- VoidInvitationsOf deletes what a user has invited to and nobody has used yet.
+delete from tenant.invitations where tenant_id = @tenant_id and created_by = @created_by and used_at is null;
+
 -- name: ListInvitations :many
 select tenant_id, id, hash, role, email, email_key, created_by, created_at, expires_at, used_at, used_by
 from tenant.invitations
