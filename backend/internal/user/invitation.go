@@ -117,40 +117,44 @@ func (s *Service) Invite(ctx context.Context, by trail.Origin, in NewInvitation)
 
 // InviteTo makes an invitation to another tenant on behalf of an operator. What
 // the operator did is in the platform's trail; that of the tenant says only that
-// it was one.
+// it was one. The tenant's part comes first, without a connection to the main
+// database being held meanwhile: the tenant's own may be slow to answer.
 func (s *Service) InviteTo(ctx context.Context, by trail.Origin, tenant string, in NewInvitation) (Invited, error) {
+	c := by.Claims
+	_, err := s.queries.GetUser(ctx, s.Maint.As(pg.Caller(c, true)), tenantdb.GetUserParams{TenantID: c.Tenant, ID: c.UserID})
+	if err != nil {
+		return Invited{}, err // the session is not live
+	}
+	if tenant == token.PlatformTenant {
+		return Invited{}, problem.New(problem.Forbidden)
+	}
+	if !field.ValidTenantID(tenant) {
+		return Invited{}, problem.New(problem.NotFound)
+	}
+	if _, err := s.Directory.Find(ctx, tenant); err != nil {
+		return Invited{}, err
+	}
 	var made Invited
-	err := s.Maint.InTx(ctx, pg.Caller(by.Claims, true), func(platform tenantdb.DBTX) error {
-		if tenant == token.PlatformTenant {
-			return problem.New(problem.Forbidden)
-		}
-		if !field.ValidTenantID(tenant) {
-			return problem.New(problem.NotFound)
-		}
-		if _, err := s.Directory.Find(ctx, tenant); err != nil {
+	err = s.Directory.InTx(ctx, pg.Scope{Tenant: tenant, Write: true}, func(tx tenantdb.DBTX) (err error) {
+		if made, err = s.storeInvitation(ctx, tx, tenant, nil, in); err != nil {
 			return err
 		}
-		// The tenant's part is committed first: without it there is nothing that
-		// the platform's trail could tell of.
-		err := s.Directory.InTx(ctx, pg.Scope{Tenant: tenant, Write: true}, func(tx tenantdb.DBTX) (err error) {
-			if made, err = s.storeInvitation(ctx, tx, tenant, nil, in); err != nil {
-				return err
-			}
-			return trail.Record(ctx, tx, tenant, trail.Origin{RequestID: by.RequestID}, trail.Entry{
-				Action: trail.InvitationCreate, Target: made.ID.String(),
-				Details: map[string]string{"by": "operator", "role": made.Role},
-			})
+		return trail.Record(ctx, tx, tenant, trail.Origin{RequestID: by.RequestID}, trail.Entry{
+			Action: trail.InvitationCreate, Target: made.ID.String(),
+			Details: map[string]string{"by": "operator", "role": made.Role},
 		})
-		if err != nil {
-			return err
-		}
-		return trail.Record(ctx, platform, by.Claims.Tenant, by, trail.Entry{
+	})
+	if err != nil {
+		return Invited{}, err
+	}
+	err = s.Maint.InTx(ctx, pg.Scope{Tenant: c.Tenant, Write: true}, func(tx tenantdb.DBTX) error {
+		return trail.Record(ctx, tx, c.Tenant, by, trail.Entry{
 			Action: trail.InvitationCreate, Target: made.ID.String(),
 			Details: map[string]string{"tenant_id": tenant, "role": made.Role},
 		})
 	})
 	if err != nil {
-		return Invited{}, err
+		return Invited{}, err // nobody has seen the token, so nobody can use it
 	}
 	trail.Security(s.Log, trail.OperatorAction, s.TenantHash(tenant), by, slog.String("action", string(trail.InvitationCreate)))
 	return made, nil
