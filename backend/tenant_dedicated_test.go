@@ -26,7 +26,7 @@ func alias(db config.Secret) config.Secret {
 
 func (s *testServer) directory(key config.Secret) *placement.Directory {
 	s.t.Helper()
-	d, err := placement.New(placement.Config{Key: key, Pools: 1, PoolConns: 1}, s.db.DB, pg.Config{PoolWait: time.Second},
+	d, err := placement.New(placement.Config{Key: key, Pools: 1, PoolConns: 1, OnMain: "allow"}, s.db.DB, pg.Config{PoolWait: time.Second},
 		slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		s.t.Fatal(err)

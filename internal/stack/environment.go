@@ -76,6 +76,7 @@ func (s *Stack) backendEnv(api, ops string, override []string) []string {
 		"MAINT_DATABASE_URL=" + s.MaintURL,
 		"CURSOR_ENCRYPTION_KEY=" + s.Secrets.CursorKey,
 		"TENANT_DB_KEY=" + s.Secrets.TenantKey,
+		"TENANT_DB_ON_MAIN_SERVER=allow", // there is one server
 	}, override)
 }
 

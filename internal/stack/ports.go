@@ -3,6 +3,7 @@ package stack
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -25,16 +26,28 @@ type Port struct {
 	lock *fileLock
 }
 
+const portCount = lastPort - firstPort + 1
+
 // ReservePort finds a free port between 20000 and 29999 and reserves it.
 func ReservePort() (*Port, error) {
+	return reservePort(rand.IntN(portCount)) //nolint:gosec // any start will do: the lock decides
+}
+
+// ReservePortFor is ReservePort with the same port for a name each time, unless
+// it is taken.
+func ReservePortFor(name string) (*Port, error) {
+	h := fnv.New32a()
+	h.Write([]byte(name)) // never fails
+	return reservePort(int(h.Sum32() % portCount))
+}
+
+func reservePort(start int) (*Port, error) {
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("gatehouse-ports-%d", os.Getuid()))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("reserve a port: %w", err)
 	}
-	const count = lastPort - firstPort + 1
-	start := rand.IntN(count) //nolint:gosec // any start will do: the lock decides
-	for i := range count {
-		number := firstPort + (start+i)%count
+	for i := range portCount {
+		number := firstPort + (start+i)%portCount
 		lock, err := tryLock(filepath.Join(dir, strconv.Itoa(number)))
 		if errors.Is(err, errLocked) {
 			continue

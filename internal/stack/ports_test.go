@@ -52,6 +52,29 @@ func TestReservedPortsAreDistinct(t *testing.T) {
 	}
 }
 
+// Not parallel: another test might take the port in between.
+func TestReservedPortOfAName(t *testing.T) {
+	reserve := func() *Port {
+		p, err := ReservePortFor(t.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := reserve()
+	second := reserve()
+	if first.Number == second.Number {
+		t.Errorf("port %d was given twice", first.Number)
+	}
+	first.Release()
+	again := reserve()
+	if again.Number != first.Number {
+		t.Errorf("got port %d, then %d", first.Number, again.Number)
+	}
+	second.Release()
+	again.Release()
+}
+
 func TestFileLock(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/lock"

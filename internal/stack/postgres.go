@@ -81,7 +81,13 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (_ *Postgres, err err
 		return nil, err
 	}
 	p.Version = p.programs.version
-	if p.port, err = ReservePort(); err != nil {
+	// Data that stays is found at the same address tomorrow.
+	if p.throwaway == nil {
+		p.port, err = ReservePortFor(p.Dir)
+	} else {
+		p.port, err = ReservePort()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := p.openCluster(ctx); err != nil {

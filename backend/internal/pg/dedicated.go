@@ -23,6 +23,9 @@ type Dedicated struct {
 	// Login and Password are those of the role that is made for serving.
 	Login    string
 	Password string
+	// Apart refuses a server to which gh_owner can sign in: the database's owner
+	// becomes its member, and so could read whatever else it owns there.
+	Apart bool
 	// Expected, if set, is the identity of the tenant's present database: one
 	// that has another is left alone, and so is one where the tenant does not
 	// live, whatever its identity.
@@ -65,22 +68,22 @@ func AsOwner(ctx context.Context, ownerURL config.Secret, fn func(tx tenantdb.DB
 	return Conceal(translate(asOwner(ctx, conn, func(tx pgx.Tx) error { return fn(&inTx{tx: tx, run: ctx}) })))
 }
 
-// Retire takes the tenant out of its database and drops the serving login. The
-// tenant's data stays.
-func Retire(ctx context.Context, d Dedicated) error {
+// Retire runs fn, which takes the tenant out of its database, in a transaction
+// of gh_owner, and then drops the serving login. The tenant's data stays. It
+// waits for attempts to provision the database, and can be repeated.
+func Retire(ctx context.Context, d Dedicated, fn func(tx tenantdb.DBTX) error) error {
 	conn, err := dial(ctx, d.OwnerURL)
 	if err != nil {
-		return Conceal(err)
+		return problem.Wrap(problem.Unavailable, err)
 	}
 	defer hangUp(conn)
-	err = asOwner(ctx, conn, func(tx pgx.Tx) error {
-		var q tenantdb.Queries
-		return q.ExpelTenant(ctx, tx, d.Tenant)
-	})
+	if err = lockProvision(ctx, conn); err == nil {
+		err = asOwner(ctx, conn, func(tx pgx.Tx) error { return fn(&inTx{tx: tx, run: ctx}) })
+	}
 	if err == nil {
 		_, err = conn.Exec(ctx, "drop role if exists "+pgx.Identifier{d.Login}.Sanitize())
 	}
-	return Conceal(err)
+	return Conceal(translate(err))
 }
 
 // OpenBriefly is [Open] for one look at a dedicated database: one connection,

@@ -25,6 +25,9 @@ var (
 	ErrUnsuitable = errors.New("the database is not suitable")
 	// ErrUsed says that the database holds the control plane or other tenants.
 	ErrUsed = errors.New("the database is used already")
+	// ErrMainServer says that gh_owner can sign in to the server, as it can to that
+	// of the main database.
+	ErrMainServer = errors.New("the database is on the main server")
 	// ErrOther says that the database is not the one that was expected.
 	ErrOther = errors.New("the database is another one")
 )
@@ -76,7 +79,7 @@ func Provision(ctx context.Context, d Dedicated, log *slog.Logger) (id uuid.UUID
 // the server refused is known by its SQLSTATE only: messages name roles and
 // databases.
 func provisionError(err error) error {
-	for _, known := range []error{ErrUnsuitable, ErrUsed, ErrOther} {
+	for _, known := range []error{ErrUnsuitable, ErrUsed, ErrMainServer, ErrOther} {
 		if errors.Is(err, known) {
 			return known
 		}
@@ -110,23 +113,26 @@ func (p *provisioner) login() string { return pgx.Identifier{p.Login}.Sanitize()
 
 // lock makes attempts at one database follow one another, whatever name it goes
 // by; the catalog takes no two at once. It ends with the connection.
-func (p *provisioner) lock(ctx context.Context) error {
-	_, err := p.conn.Exec(ctx, "select pg_advisory_lock(hashtextextended('gatehouse.provision', 0))")
+func (p *provisioner) lock(ctx context.Context) error { return lockProvision(ctx, p.conn) }
+
+func lockProvision(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "select pg_advisory_lock(hashtextextended('gatehouse.provision', 0))")
 	return err
 }
 
-// inspect refuses, before anything is changed, a server that is too old or only
-// replicates, and a database with a control plane.
+// inspect refuses, before anything is changed, a server that is too old, only
+// replicates or has to be another one, and a database with a control plane.
 func (p *provisioner) inspect(ctx context.Context) error {
-	var replica, control bool
+	var replica, control, main bool
 	var encoding string
 	// By the catalog, which everybody may read: to_regclass is refused without
 	// the right to use the schema.
 	err := p.conn.QueryRow(ctx, `
 		select current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('server_encoding'),
 		       exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'control' and c.relname = 'tenants'),
-		       exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'app' and c.relname = 'residents')`,
-	).Scan(&p.version, &replica, &encoding, &control, &p.migrated)
+		       exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'app' and c.relname = 'residents'),
+		       exists (select from pg_roles where rolname = $1 and rolcanlogin)`, OwnerRole,
+	).Scan(&p.version, &replica, &encoding, &control, &p.migrated, &main)
 	switch {
 	case err != nil:
 		return err
@@ -134,6 +140,8 @@ func (p *provisioner) inspect(ctx context.Context) error {
 		return ErrUnsuitable
 	case control:
 		return ErrUsed
+	case main && p.Apart:
+		return ErrMainServer
 	case !p.migrated && p.Expected != nil:
 		return ErrOther
 	}

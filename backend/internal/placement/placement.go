@@ -20,13 +20,20 @@ type Config struct {
 	Key       config.Secret `env:"TENANT_DB_KEY" doc:"Key that seals the connection strings of dedicated databases; without it they are lost"`
 	Pools     int           `env:"TENANT_POOLS" envDefault:"50" doc:"Most dedicated databases that this process is connected to at once"`
 	PoolConns int           `env:"TENANT_POOL_MAX_CONNS" envDefault:"4" doc:"Most connections to each dedicated database"`
+	OnMain    string        `env:"TENANT_DB_ON_MAIN_SERVER" envDefault:"deny" doc:"Whether a dedicated database may be on a server where gh_owner can sign in, such as that of the main database; its owner could read every tenant there" kind:"deny or allow"`
 }
+
+// allow, as the setting OnMain, is a word that nothing else means.
+const allow = "allow"
 
 // Validate implements [config.Checked].
 func (c *Config) Validate(m *config.Mistakes) {
 	m.Strong("TENANT_DB_KEY", c.Key)
 	m.Range("TENANT_POOLS", c.Pools, 1, 10_000)
 	m.Range("TENANT_POOL_MAX_CONNS", c.PoolConns, 1, 1000)
+	if c.OnMain != "deny" && c.OnMain != allow {
+		m.Add("TENANT_DB_ON_MAIN_SERVER", "is %q; deny or allow is wanted", c.OnMain)
+	}
 }
 
 // Tenant is what the control plane holds of a tenant that can be used.

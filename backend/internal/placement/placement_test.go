@@ -51,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	main := dbtest.New(t)
 	main.AddTenant(t, "acme", "open")
 	c := &clock{now: time.Now()}
-	d, err := New(Config{Key: testKey, Pools: 2, PoolConns: 2}, main.DB, pg.Config{PoolWait: 5 * time.Second, Pooler: "session"},
+	d, err := New(Config{Key: testKey, Pools: 2, PoolConns: 2, OnMain: allow}, main.DB, pg.Config{PoolWait: 5 * time.Second, Pooler: "session"},
 		slog.New(slog.DiscardHandler), c.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -420,7 +420,7 @@ func TestReprovision(t *testing.T) {
 	}
 
 	// After the key was lost the strings can be given anew.
-	lost, err := New(Config{Key: otherKey, Pools: 1, PoolConns: 1}, w.main.DB, pg.Config{PoolWait: time.Second}, slog.New(slog.DiscardHandler), time.Now)
+	lost, err := New(Config{Key: otherKey, Pools: 1, PoolConns: 1, OnMain: allow}, w.main.DB, pg.Config{PoolWait: time.Second}, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,24 @@ func (d *Directory) provision(ctx context.Context, tenant string, u *url.URL, ta
 
 // Retire undoes [Directory.Provision] but leaves the data.
 func (d *Directory) Retire(ctx context.Context, tenant string, u *url.URL) error {
-	return pg.Retire(ctx, d.dedicated(tenant, u, ""))
+	return pg.Retire(ctx, d.dedicated(tenant, u, ""), func(tx tenantdb.DBTX) error {
+		var q tenantdb.Queries
+		return q.ExpelTenant(ctx, tx, tenant)
+	})
+}
+
+// Leave runs fn like [Directory.AsOwner] and then drops the serving login: the
+// tenant is not served from there any more.
+func (d *Directory) Leave(ctx context.Context, tenant string, sealed []byte, fn func(tx tenantdb.DBTX) error) error {
+	plain, _, err := d.sealer.openOwner(tenant, sealed)
+	if err != nil {
+		return err
+	}
+	u, err := url.Parse(plain.Reveal())
+	if err != nil {
+		return errSealed // the cause may quote the password
+	}
+	return pg.Retire(ctx, d.dedicated(tenant, u, ""), fn)
 }
 
 // AsOwner runs fn as the owner of a tenant's dedicated database, whose sealed
@@ -97,6 +114,7 @@ func (d *Directory) dedicated(tenant string, u *url.URL, password string) pg.Ded
 		Tenant:   tenant,
 		Login:    d.sealer.login(tenant, u),
 		Password: password,
+		Apart:    d.config.OnMain != allow,
 	}
 }
 

@@ -96,7 +96,7 @@ func (s *Service) exists(ctx context.Context, tx tenantdb.DBTX, id string) (bool
 	return true, err
 }
 
-// turn waits until another dedicated database may be prepared, for a third of
+// turn waits until another dedicated database may be worked on, for a third of
 // the request's time at most.
 func (s *Service) turn(ctx context.Context) (release func(), err error) {
 	if deadline, ok := ctx.Deadline(); ok {
@@ -141,13 +141,21 @@ func (c *creation) done(err error) {
 
 // retire takes the tenant that did not come about out of the database that was
 // made ready for it. When it cannot be told whether it did, everything stays.
+// Another attempt at the same tenant may be under way, even with the same
+// database; it either has come about or begins after this.
 func (c *creation) retire() {
 	ctx, cancel := context.WithTimeout(context.Background(), retireTime)
 	defer cancel()
-	_, err := c.control.GetTenant(ctx, c.Maint.Control(), c.in.ID)
-	if problem.Is(err, problem.NotFound) {
-		err = c.Directory.Retire(ctx, c.in.ID, c.url)
-	}
+	err := c.Maint.InTx(ctx, pg.Scope{Tenant: token.PlatformTenant, Write: true}, func(tx tenantdb.DBTX) error {
+		if err := c.control.TenantLock(ctx, tx, c.in.ID); err != nil {
+			return err
+		}
+		_, err := c.control.GetTenant(ctx, tx, c.in.ID)
+		if problem.Is(err, problem.NotFound) {
+			err = c.Directory.Retire(ctx, c.in.ID, c.url)
+		}
+		return err
+	})
 	if err != nil {
 		c.Log.Warn("dedicated database not tidied up", "tenant", c.TenantHash(c.in.ID), "cause", err)
 	}

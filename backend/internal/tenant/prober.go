@@ -18,8 +18,10 @@ import (
 const (
 	// overviewLifetime is how long an overview is shown before a new one is made.
 	overviewLifetime = 15 * time.Second
-	// askWait is how long an answer waits for a new overview.
-	askWait = time.Second
+	// askWait is how long an answer waits for a new overview: longer than a look
+	// at a database that is silent, so that one such does not make every answer an
+	// old one.
+	askWait = probeTime + 500*time.Millisecond
 	// probesAtOnce bounds the databases that are looked at at the same time.
 	probesAtOnce = 8
 	// connectTime bounds a new connection, and probeTime all of a look.
@@ -114,7 +116,7 @@ func (p *Prober) Expire() {
 }
 
 // Ask returns an overview that is at most 15 seconds old. When that takes more
-// than a second, it returns what is known: of databases that were not reached
+// than 1.5 seconds, it returns what is known: of databases that were not reached
 // yet what the look before found, or that they are pending.
 func (p *Prober) Ask(ctx context.Context) (Overview, error) {
 	wait, cancel := context.WithTimeout(ctx, askWait)

@@ -40,13 +40,13 @@ type Service struct {
 
 	control controldb.Queries
 	queries tenantdb.Queries
-	// turns bounds how many dedicated databases are prepared at once: each keeps
-	// one of Maint's few connections meanwhile.
+	// turns bounds how many dedicated databases are prepared or told of a change at
+	// once: each keeps one of Maint's few connections meanwhile.
 	turns *semaphore.Weighted
 }
 
-// maxTurns is how many dedicated databases are prepared at once, half as many as
-// Maint has connections.
+// maxTurns is how many dedicated databases are worked on at once, half as many
+// as Maint has connections.
 const maxTurns = 4
 
 // New returns a service with the exported fields of s.
@@ -232,6 +232,8 @@ func databaseProblem(err error) error {
 		return errTaken
 	case errors.Is(err, pg.ErrOther):
 		return problem.Newf(problem.Conflict, "The connection string leads to another database than the one with the tenant's data.")
+	case errors.Is(err, pg.ErrMainServer):
+		return finding("unsuitable", "must be on another server than the main database: its owner could read every tenant there")
 	case errors.Is(err, pg.ErrUnsuitable):
 		return finding("unsuitable", "must lead to PostgreSQL 15 or newer with the encoding UTF8, as a role that owns the database and may create roles")
 	case errors.Is(err, pg.ErrUnreachable) && pg.FaultOf(err) == pg.Refused:
