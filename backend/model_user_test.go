@@ -72,6 +72,13 @@ func (t *modelTenant) end(u *modelUser, but *modelSession) {
 	}
 }
 
+// void takes back what somebody has invited to.
+func (t *modelTenant) void(u *modelUser) {
+	t.invitations = slices.DeleteFunc(t.invitations, func(i *modelInvitation) bool {
+		return i.Status == "open" && i.CreatedBy != nil && *i.CreatedBy == u.ID
+	})
+}
+
 func (t *modelTenant) admins(but *modelUser) (n int) {
 	for _, u := range t.users {
 		if u != but && u.Role == "admin" && u.Active {
@@ -150,6 +157,9 @@ func (m *model) updateUser(tenant *modelTenant, by *modelSession) {
 		if role != u.Role || !active && u.Active {
 			tenant.end(u, nil)
 		}
+		if loses {
+			tenant.void(u)
+		}
 		u.Username, u.Email, u.Role, u.Active = name, address(name), role, active
 		u.version++
 		if got, want := a.Header.Get("ETag"), fmt.Sprintf(`"%d"`, u.version); got != want {
@@ -171,6 +181,7 @@ func (m *model) deleteUser(tenant *modelTenant, by *modelSession) {
 		m.expect(a, 409, "invalid_state")
 	case m.expect(a, 200, ""):
 		tenant.end(u, nil)
+		tenant.void(u)
 		tenant.users = slices.DeleteFunc(tenant.users, func(other *modelUser) bool { return other == u })
 		tenant.keys = slices.DeleteFunc(tenant.keys, func(k *modelKey) bool { return k.by == u })
 		for _, i := range tenant.invitations { // whose they were is forgotten

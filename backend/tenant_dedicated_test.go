@@ -99,6 +99,27 @@ func TestDedicatedRefusals(t *testing.T) {
 	s.signup("own", "ana")
 }
 
+// The owner of a database on the main server could read every tenant there. What
+// is refused leaves nothing.
+func TestDedicatedIsOnAnotherServer(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, func(c *Config) { c.Tenants.OnMain = "deny" })
+	operator := s.newOperator()
+	db := dbtest.NewDedicated(t)
+	p := s.do("POST", tenantsPath, operator.Access, map[string]any{"id": "own", "name": "Own", "db_url": db.Reveal()}).
+		problem(t, 400, "validation_failed", "/db_url")
+	if e := p.Errors[0]; e.Code != "unsuitable" || !strings.Contains(e.Message, "another server") {
+		t.Errorf("got %+v", e)
+	}
+	s.do("GET", tenantsPath+"/own", operator.Access, nil).problem(t, 404, "not_found")
+	if dbtest.Value[bool](t, s.db.AdminURL, "select pg_has_role($1, 'gh_owner', 'member')", parsed(t, db).User.Username()) {
+		t.Error("its owner may be gh_owner")
+	}
+	if dbtest.Value[bool](t, s.adminURL(db), "select to_regnamespace('app') is not null") {
+		t.Error("something was made in it")
+	}
+}
+
 // Both connection strings are secrets: nothing tells them, and what is stored
 // opens with the key only, for its tenant only.
 func TestConnectionStringsAreSecret(t *testing.T) {

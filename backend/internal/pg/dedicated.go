@@ -2,12 +2,15 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/internal/config"
@@ -84,6 +87,14 @@ func Retire(ctx context.Context, d Dedicated, fn func(tx tenantdb.DBTX) error) e
 		_, err = conn.Exec(ctx, "drop role if exists "+pgx.Identifier{d.Login}.Sanitize())
 	}
 	return Conceal(translate(err))
+}
+
+// LoginRefused reports that a database may not know its serving login any more:
+// it lets nobody in under that name or, on a connection that lasts, allows
+// nothing to it.
+func LoginRefused(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (strings.HasPrefix(e.Code, "28") || e.Code == "42501")
 }
 
 // OpenBriefly is [Open] for one look at a dedicated database: one connection,

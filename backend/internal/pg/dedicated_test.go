@@ -34,6 +34,13 @@ func provision(t *testing.T, d pg.Dedicated) (uuid.UUID, error) {
 	return pg.Provision(t.Context(), d, slog.New(slog.DiscardHandler))
 }
 
+func retire(ctx context.Context, d pg.Dedicated) error {
+	return pg.Retire(ctx, d, func(tx tenantdb.DBTX) error {
+		var q tenantdb.Queries
+		return q.ExpelTenant(ctx, tx, d.Tenant)
+	})
+}
+
 // changed returns a connection string with another part.
 func changed(t *testing.T, u config.Secret, change func(*url.URL)) config.Secret {
 	t.Helper()
@@ -151,7 +158,7 @@ func TestProvisionLeavesTheRolesOfTheServer(t *testing.T) {
 		t.Errorf("gh_app: %v", err)
 	}
 	// Retired, the tenant is out, and may come again.
-	if err := pg.Retire(t.Context(), d); err != nil {
+	if err := retire(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 	if n := dbtest.Value[int](t, main.AdminURL, "select count(*)::int from pg_roles where rolname = $1", d.Login); n != 0 {
@@ -312,12 +319,51 @@ func TestProvisionExpects(t *testing.T) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
-	if err := pg.Retire(t.Context(), d); err != nil {
+	if err := retire(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 	d.Expected = &id
 	if _, err := provision(t, d); !errors.Is(err, pg.ErrOther) {
 		t.Errorf("the tenant is out: got %v", err)
+	}
+}
+
+// Retiring does not get in between the steps of an attempt to provision.
+func TestRetireWaitsForProvision(t *testing.T) {
+	t.Parallel()
+	d := dedicatedTo("acme", dbtest.NewDedicated(t))
+	if _, err := provision(t, d); err != nil {
+		t.Fatal(err)
+	}
+	conn := dbtest.Connect(t, d.OwnerURL)
+	for _, step := range []struct {
+		sql  string
+		want bool
+	}{{"select pg_advisory_lock(hashtextextended('gatehouse.provision', 0))", false}, {"select pg_advisory_unlock_all()", true}} {
+		if _, err := conn.Exec(t.Context(), step.sql); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- retire(ctx, d) }()
+		var err error
+		for ended := false; !ended; {
+			select {
+			case err = <-done:
+				ended = true
+			default:
+				if dbtest.Value[bool](t, d.OwnerURL, "select exists (select from pg_locks l join pg_database d on d.oid = l.database where datname = current_database() and locktype = 'advisory' and not granted)") {
+					cancel()
+				}
+			}
+		}
+		cancel()
+		if (err == nil) != step.want {
+			t.Errorf("%s: got %v", step.sql, err)
+		}
+		if n := dbtest.Value[int](t, superuser(t, d.OwnerURL), "select count(*)::int from app.residents"); (n == 0) != step.want {
+			t.Errorf("%s: got %d residents", step.sql, n)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ type Config struct {
 	OnMain    string        `env:"TENANT_DB_ON_MAIN_SERVER" envDefault:"deny" doc:"Whether a dedicated database may be on a server where gh_owner can sign in, such as that of the main database; its owner could read every tenant there" kind:"deny or allow"`
 }
 
-// allow, as the setting OnMain, is a word that nothing else means.
+// allow is what OnMain has to be for a database on the main server.
 const allow = "allow"
 
 // Validate implements [config.Checked].
@@ -158,13 +158,27 @@ func (d *Directory) find(ctx context.Context, tenant string) (route, error) {
 		return known, nil
 	case err != nil:
 		return route{}, err
-	case row.Status == "suspended" || row.Status == "deleted":
-		// Its own database refuses it too, but may not have been told yet.
+	case ended(row):
 		return fresh, nil
 	}
 	fresh.sealed = string(row.SealedURL)
 	d.keep(tenant, fresh)
 	return fresh, nil
+}
+
+// ended reports that a tenant is not routed to its own database. That refuses it
+// too, but may not have been told yet.
+func ended(row controldb.GetRouteRow) bool {
+	return row.Status == "suspended" || row.Status == "deleted"
+}
+
+// moved reports whether a tenant's route, which is kept, is another one by now.
+func (d *Directory) moved(ctx context.Context, tenant string) bool {
+	d.mu.Lock()
+	was := d.routes[tenant]
+	d.mu.Unlock()
+	row, err := d.queries.GetRoute(ctx, d.shared.Control(), tenant)
+	return err == nil && (ended(row) || string(row.SealedURL) != was.sealed)
 }
 
 func (d *Directory) keep(tenant string, r route) {

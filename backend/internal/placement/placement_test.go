@@ -442,6 +442,81 @@ func TestReprovision(t *testing.T) {
 	}
 }
 
+// A dedicated database is on a server of its own, unless the setting says
+// otherwise: here the server is that of the main one. What is refused is left as
+// it was.
+func TestNotOnTheMainServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := dbtest.NewDedicated(t)
+	u := parse(t, own)
+	for _, word := range []string{"deny", ""} {
+		w.config.OnMain = word
+		if _, err := w.Provision(t.Context(), "own", u, nobody); !errors.Is(err, pg.ErrMainServer) {
+			t.Errorf("%q: got %v", word, err)
+		}
+	}
+	if dbtest.Value[bool](t, w.main.AdminURL, "select pg_has_role($1, 'gh_owner', 'member') or exists (select from pg_roles where rolname = $2)",
+		u.User.Username(), w.sealer.login("own", u)) {
+		t.Error("roles were made or granted")
+	}
+	if n := dbtest.Value[int](t, own, "select count(*)::int from pg_namespace where nspname in ('app', 'tenant')"); n != 0 {
+		t.Error("something was made in it")
+	}
+	w.config.OnMain = allow
+	sealed := w.place("own", own)
+	w.config.OnMain = "deny"
+	if _, err := w.Reprovision(t.Context(), "own", u, sealed); !errors.Is(err, pg.ErrMainServer) {
+		t.Errorf("again: got %v", err)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for word, valid := range map[string]bool{"deny": true, "allow": true, "": false, "yes": false} {
+		c, m := Config{Key: testKey, Pools: 1, PoolConns: 1, OnMain: word}, &config.Mistakes{}
+		if c.Validate(m); (len(m.Names()) == 0) != valid {
+			t.Errorf("%q: got %v", word, m.Names())
+		}
+	}
+}
+
+// A tenant leaves its database and takes its login along. Backends that were
+// connected as that find no tenant, like all others.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := dbtest.NewDedicated(t)
+	sealed := w.place("own", own)
+	other, err := New(w.config, w.main.DB, w.Directory.pool, slog.New(slog.DiscardHandler), w.clock.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := reached(t, other, "own"); err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Exec(t, w.main.AdminURL, "update control.tenants set status = 'deleted' where id = 'own'")
+	for range 2 {
+		err := w.Leave(t.Context(), "own", sealed.OwnerURL, func(tx tenantdb.DBTX) error {
+			var q tenantdb.Queries
+			return q.ExpelTenant(t.Context(), tx, "own")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := dbtest.Value[int](t, w.main.AdminURL, "select count(*)::int from pg_roles where rolname = $1", w.sealer.login("own", parse(t, own))); n != 0 {
+		t.Error("the login is still there")
+	}
+	if _, err := reached(t, other, "own"); !problem.Is(err, problem.Unauthenticated) {
+		t.Errorf("got %v", err)
+	}
+	if err := w.Leave(t.Context(), "acme", sealed.OwnerURL, nil); !errors.Is(err, errSealed) {
+		t.Errorf("of another tenant: got %v", err)
+	}
+}
+
 // reached returns the database that a tenant's transactions reach.
 func reached(t *testing.T, d *Directory, tenant string) (name string, err error) {
 	t.Helper()

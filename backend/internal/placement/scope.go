@@ -24,7 +24,8 @@ func (d *Directory) InTx(ctx context.Context, s pg.Scope, fn func(tx tenantdb.DB
 // with runs fn on the database of a tenant, and tells it whether that is a
 // dedicated one. When the database refuses the tenant, the route was stale: it
 // is looked up again, and fn is run once more. The refusal came before anything
-// else was done.
+// else was done. A dedicated one may also have lost the tenant's login, but that
+// can have other causes, so then fn is run again only if the route has changed.
 func (d *Directory) with(ctx context.Context, tenant string, fn func(db *pg.DB, own bool) error) error {
 	for retried := false; ; retried = true {
 		db, own, giveBack, err := d.borrow(ctx, tenant)
@@ -33,10 +34,11 @@ func (d *Directory) with(ctx context.Context, tenant string, fn func(db *pg.DB, 
 		}
 		err = fn(db, own)
 		giveBack()
+		noLogin := own && pg.LoginRefused(err)
 		if own {
 			err = pg.Conceal(err)
 		}
-		if retried || !pg.NotResident(err) || !d.known(tenant) {
+		if retried || !noLogin && !pg.NotResident(err) || !d.known(tenant) || noLogin && !d.moved(ctx, tenant) {
 			return err
 		}
 		d.Forget(tenant)

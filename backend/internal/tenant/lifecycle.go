@@ -15,12 +15,11 @@ import (
 // tenant that is suspended already stays as it is.
 //
 // A dedicated database is told after the control plane is committed, by when
-// nobody can sign in any more. When it cannot be told, the answer is
+// nobody can sign in any more (see tell). When it cannot be told, the answer is
 // unavailable, and whoever is signed in there still is, until a repeat gets
 // through.
 func (s *Service) suspend(ctx context.Context, by trail.Origin, id string) (controldb.Tenant, error) {
 	var t controldb.Tenant
-	var own controldb.Placement
 	changed := false
 	err := s.Maint.InTx(ctx, pg.Caller(by.Claims, true), func(tx tenantdb.DBTX) (err error) {
 		if t, err = s.lockToEnd(ctx, tx, id); err != nil {
@@ -38,8 +37,7 @@ func (s *Service) suspend(ctx context.Context, by trail.Origin, id string) (cont
 			}
 		}
 		if t.Placement == dedicated {
-			own, err = s.control.GetPlacement(ctx, tx, id)
-			return err
+			return nil
 		}
 		return s.shutOut(ctx, tx, id)
 	})
@@ -50,8 +48,10 @@ func (s *Service) suspend(ctx context.Context, by trail.Origin, id string) (cont
 		s.changed(by, trail.TenantSuspend, id)
 	}
 	if t.Placement == dedicated {
-		err = s.asOwner(ctx, own, func(tx tenantdb.DBTX) error { return s.shutOut(ctx, tx, id) },
-			"The tenant is suspended, but its own database could not be told; please repeat.")
+		err = s.tell(ctx, t, "The tenant is suspended, but its own database could not be told; please repeat.",
+			func(_ tenantdb.DBTX, own controldb.Placement) error {
+				return s.Directory.AsOwner(ctx, id, own.SealedOwnerURL, func(tx tenantdb.DBTX) error { return s.shutOut(ctx, tx, id) })
+			})
 	}
 	return t, err
 }
@@ -65,35 +65,50 @@ func (s *Service) shutOut(ctx context.Context, tx tenantdb.DBTX, id string) erro
 	return err
 }
 
-// resume lets the tenant's users sign in again. An active tenant stays as it is.
+// resume lets the tenant's users sign in again. An active tenant stays as it is,
+// but for a dedicated database that takes it for suspended, such as a copy made
+// at that time: that is told, and nobody's session ends.
 //
 // A dedicated database is told before the control plane is changed: until both
 // are, the tenant is suspended, and a repeat does it all.
 func (s *Service) resume(ctx context.Context, by trail.Origin, id string) (controldb.Tenant, error) {
-	var t controldb.Tenant
+	t, err := s.get(ctx, by.Claims, id)
+	if err != nil {
+		return t, err
+	}
+	if t.Placement == dedicated {
+		release, err := s.turn(ctx)
+		if err != nil {
+			return t, err
+		}
+		defer release()
+	}
 	changed := false
-	err := s.Maint.InTx(ctx, pg.Caller(by.Claims, true), func(tx tenantdb.DBTX) (err error) {
+	err = s.Maint.InTx(ctx, pg.Caller(by.Claims, true), func(tx tenantdb.DBTX) (err error) {
 		if t, err = s.lock(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := changeable(t); err != nil {
 			return err
 		}
-		if changed = t.Status == suspended; !changed {
-			return nil
-		}
-		if t.Placement == dedicated {
+		changed = t.Status == suspended
+		switch {
+		case t.Placement == dedicated:
 			own, err := s.control.GetPlacement(ctx, tx, id)
 			if err != nil {
 				return err
 			}
-			err = s.asOwner(ctx, own, func(tx tenantdb.DBTX) error { return s.letIn(ctx, tx, id) },
-				"The tenant's own database could not be told, so the tenant stays suspended; please repeat.")
+			err = s.Directory.AsOwner(ctx, id, own.SealedOwnerURL, func(tx tenantdb.DBTX) error { return s.letIn(ctx, tx, t) })
 			if err != nil {
+				return untold(err, "The tenant's own database could not be told, so the tenant stays "+t.Status+"; please repeat.")
+			}
+		case changed:
+			if err := s.letIn(ctx, tx, t); err != nil {
 				return err
 			}
-		} else if err := s.letIn(ctx, tx, id); err != nil {
-			return err
+		}
+		if !changed {
+			return nil
 		}
 		if t, err = s.control.SetTenantStatus(ctx, tx, controldb.SetTenantStatusParams{ID: id, Status: active}); err != nil {
 			return err
@@ -107,29 +122,34 @@ func (s *Service) resume(ctx context.Context, by trail.Origin, id string) (contr
 }
 
 // letIn ends the suspension where the tenant's data is. A sign-in that was under
-// way when it began may have left a session, which is not to come alive now.
-func (s *Service) letIn(ctx context.Context, tx tenantdb.DBTX, id string) error {
-	if _, err := s.queries.EndTenantSessions(ctx, tx, tenantdb.EndTenantSessionsParams{TenantID: id, Reason: suspended}); err != nil {
-		return err
+// way when it began may have left a session, which is not to come alive now;
+// those of a tenant that is active already are its users' present ones.
+func (s *Service) letIn(ctx context.Context, tx tenantdb.DBTX, t controldb.Tenant) error {
+	if t.Status == suspended {
+		if _, err := s.queries.EndTenantSessions(ctx, tx, tenantdb.EndTenantSessionsParams{TenantID: t.ID, Reason: suspended}); err != nil {
+			return err
+		}
 	}
-	return s.queries.ResumeResident(ctx, tx, id)
+	return s.queries.ResumeResident(ctx, tx, t.ID)
 }
 
 // delete takes the tenant out of service for good and ends all its sessions. The
 // data stays.
 //
 // A dedicated database is told after the control plane is committed, as for
-// suspend. Until it has been, the control plane keeps the serving connection
-// string; that is how a repeat knows that something is left to do, where it
-// would otherwise find a deleted tenant.
+// suspend, and loses the login that served the tenant. Until it has been told,
+// the control plane keeps the serving connection string; that is how a repeat
+// knows that something is left to do, where it would otherwise find a deleted
+// tenant. The owner's connection string stays for good: the tenant's audit trail
+// is read through it.
 func (s *Service) delete(ctx context.Context, by trail.Origin, id string, match []int64) error {
 	var t controldb.Tenant
-	var own controldb.Placement
 	changed := false
 	err := s.Maint.InTx(ctx, pg.Caller(by.Claims, true), func(tx tenantdb.DBTX) (err error) {
 		if t, err = s.lockToEnd(ctx, tx, id); err != nil {
 			return err
 		}
+		var own controldb.Placement
 		if t.Placement == dedicated {
 			if own, err = s.control.GetPlacement(ctx, tx, id); err != nil {
 				return err
@@ -165,12 +185,14 @@ func (s *Service) delete(ctx context.Context, by trail.Origin, id string, match 
 		return nil
 	}
 	s.Directory.Forget(id)
-	err = s.asOwner(ctx, own, func(tx tenantdb.DBTX) error { return s.expel(ctx, tx, id) },
-		"The tenant is deleted, but its own database could not be told; please repeat.")
-	if err != nil {
-		return err
-	}
-	return s.control.ClosePlacement(ctx, s.Maint.Control(), id)
+	return s.tell(ctx, t, "The tenant is deleted, but its own database could not be told; please repeat.",
+		func(tx tenantdb.DBTX, own controldb.Placement) error {
+			err := s.Directory.Leave(ctx, id, own.SealedOwnerURL, func(tx tenantdb.DBTX) error { return s.expel(ctx, tx, id) })
+			if err != nil {
+				return err
+			}
+			return s.control.ClosePlacement(ctx, tx, id)
+		})
 }
 
 // expel removes the tenant from where its data is, and leaves the data.
@@ -192,10 +214,35 @@ func (s *Service) lockToEnd(ctx context.Context, tx tenantdb.DBTX, id string) (c
 	return t, err
 }
 
-// asOwner runs fn in a dedicated database; a failure is unavailable, with a
+// tell has fn pass a change of a dedicated tenant's status, which is committed,
+// on to its database; a failure is answered with the sentence. The tenant is
+// locked until that is done, so that its database is told of changes in their
+// order, and nothing is done when its status has changed again.
+func (s *Service) tell(ctx context.Context, t controldb.Tenant, sentence string, fn func(tx tenantdb.DBTX, own controldb.Placement) error) error {
+	release, err := s.turn(ctx)
+	if err != nil {
+		return untold(err, sentence)
+	}
+	defer release()
+	// The caller's session was checked when the status changed; should it have
+	// ended since, the rest is to be done nevertheless.
+	err = s.Maint.InTx(ctx, pg.Scope{Tenant: token.PlatformTenant, Write: true}, func(tx tenantdb.DBTX) error {
+		now, err := s.lock(ctx, tx, t.ID)
+		if err != nil || now.Status != t.Status {
+			return err
+		}
+		own, err := s.control.GetPlacement(ctx, tx, t.ID)
+		if err != nil {
+			return err
+		}
+		return fn(tx, own)
+	})
+	return untold(err, sentence)
+}
+
+// untold makes a failure to reach a dedicated database unavailable, with a
 // sentence about what has been done and what has not.
-func (s *Service) asOwner(ctx context.Context, own controldb.Placement, fn func(tx tenantdb.DBTX) error, sentence string) error {
-	err := s.Directory.AsOwner(ctx, own.TenantID, own.SealedOwnerURL, fn)
+func untold(err error, sentence string) error {
 	if err == nil {
 		return nil
 	}
