@@ -37,7 +37,7 @@ func ReservePort() (*Port, error) {
 // it is taken.
 func ReservePortFor(name string) (*Port, error) {
 	h := fnv.New32a()
-	h.Write([]byte(name)) // never fails
+	_, _ = h.Write([]byte(name)) // never fails
 	return reservePort(int(h.Sum32() % portCount))
 }
 
