@@ -158,7 +158,9 @@ func TestTidyingUpLeavesAnotherAttempt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-tidied
+	if err := <-tidied; err != nil {
+		t.Fatal(err)
+	}
 	w.want("the other succeeded", active, active)
 	if n := dbtest.Value[int](t, w.admin, "select count(*)::int from pg_roles where rolname = $1", w.login()); n != 1 {
 		t.Error("its login is gone")
