@@ -287,7 +287,7 @@ func TestPoolBusy(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	db.AddTenant(t, "acme", "open")
-	one, err := pg.Open(pg.Config{URL: db.URL, MaxConns: 1, PoolWait: 10 * time.Millisecond})
+	one, err := pg.Open(pg.Config{URL: db.URL, MaxConns: 1, PoolWait: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
