@@ -110,8 +110,8 @@ func (b *breaker) probeUntilAnswer() {
 		ctx, cancel := context.WithTimeout(b.ctx, probeTimeout)
 		err := b.probe(ctx)
 		cancel()
-		if b.ctx.Err() != nil {
-			return // the probe was stopped, which tells nothing
+		if b.ctx.Err() != nil || errors.Is(err, redis.ErrClosed) {
+			return // the probe or its client was stopped, which tells nothing
 		}
 		if !silent(err) {
 			b.failures.Store(0)

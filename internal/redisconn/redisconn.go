@@ -7,17 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"gatehouse/internal/config"
 )
 
 // Config is how Redis is reached.
 type Config struct {
-	URL     config.Secret `env:"REDIS_URL" doc:"Redis, as redis://[user:password@]host:port/db, or rediss:// for TLS" example:"redis://127.0.0.1:6379/0"`
+	URL     config.Secret `env:"REDIS_URL" doc:"Redis, as redis://[user:password@]host:port/db for one server, redis+cluster://[user:password@]host:port,host:port for a Cluster, or redis+sentinel://[user:password@]host:port,host:port/master for Sentinels (with ?sentinel_password= for their own); rediss in place of redis for TLS" example:"redis://127.0.0.1:6379/0"`
 	Timeout time.Duration `env:"REDIS_TIMEOUT" envDefault:"10ms" doc:"Longest that a request waits for Redis before it goes on without"`
 }
 
@@ -25,58 +25,47 @@ type Config struct {
 func (c *Config) Validate(m *config.Mistakes) {
 	if c.URL == "" {
 		m.Add("REDIS_URL", "is missing; redis://host:port/db is wanted")
-	} else if _, err := redis.ParseURL(c.URL.Reveal()); err != nil {
-		// The parser's message may quote the password.
-		m.Add("REDIS_URL", "is not a Redis URL; redis://[user:password@]host:port/db is wanted")
+	} else if _, err := parse(c.URL.Reveal()); err != nil {
+		m.Add("REDIS_URL", "%v", err)
 	}
 	if c.Timeout < time.Millisecond || c.Timeout > time.Second {
 		m.Add("REDIS_TIMEOUT", "is %v; 1ms to 1s is allowed", c.Timeout)
 	}
 }
 
-// Client is a Redis client with a circuit breaker in front: after a few
-// failures calls fail at once with [ErrOpen] until a probe in the background
-// gets an answer.
+// Client is a client of one Redis server, of a Redis Cluster, or of the server
+// that Redis Sentinels name. A circuit breaker is in front of each server: after
+// a few failures calls to it fail at once with [ErrOpen] until a probe in the
+// background gets an answer. In a cluster the other servers go on meanwhile.
+//
+// A command is sent once, apart from what a cluster's MOVED or ASK asks for. In
+// a cluster the commands of a pipeline may be sent again when a connection
+// breaks, and a command without a key goes to any of the servers.
 type Client struct {
 	redis.UniversalClient
 
-	timeout time.Duration
-	breaker *breaker
+	timeout  time.Duration
+	guard    *guard
+	follower redis.UniversalClient
 }
 
 // Open returns a client; it does not wait for Redis. Call Close to end its
-// probe.
+// probes.
 func Open(c Config, log *slog.Logger) (*Client, error) {
 	// The library would print every failed dial to standard error; the breaker
 	// says it once.
 	redis.SetLogger(debugLog{log})
-	options, err := redis.ParseURL(c.URL.Reveal())
+	source, err := parse(c.URL.Reveal())
 	if err != nil {
-		return nil, errors.New("REDIS_URL is not a Redis URL")
+		return nil, fmt.Errorf("REDIS_URL %w", err)
 	}
-	options.MaxRetries = -1 // 0 would mean 3
-	options.DialerRetries = 1
-	// For callers without a deadline; never shorter than what others may wait.
-	options.DialTimeout = max(100*time.Millisecond, c.Timeout)
-	options.ReadTimeout = max(50*time.Millisecond, c.Timeout)
-	options.WriteTimeout = max(50*time.Millisecond, c.Timeout)
-	options.PoolTimeout = c.Timeout
-	options.ContextTimeoutEnabled = true
-	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-
-	options.PipelinePoolSize = -1 // one pool, for which one probe can speak
-
-	b := newBreaker(log)
-	options.Limiter = b
-	client := redis.NewClient(options)
-	// The probe uses the requests' own pool, around the breaker. The pool, too,
-	// refuses to dial after a number of failures, and looks again once a second:
-	// a probe on another connection would close the breaker before requests can
-	// get through.
-	probe := client.WithTimeout(probeTimeout)
-	probe.Options().Limiter = nil // its own copy of the options
-	b.probe = func(ctx context.Context) error { return probe.Ping(ctx).Err() }
-	return &Client{UniversalClient: client, timeout: c.Timeout, breaker: b}, nil
+	g := newGuard(log)
+	return &Client{
+		UniversalClient: source.open(requestLimits(c.Timeout), g),
+		timeout:         c.Timeout,
+		guard:           g,
+		follower:        source.open(followLimits, nil),
+	}, nil
 }
 
 // Bound derives a context that ends when a request must go on without Redis.
@@ -84,19 +73,47 @@ func (c *Client) Bound(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, c.timeout)
 }
 
+// Follow returns a second client for long waits in the background, such as
+// XREAD with BLOCK: it has up to four connections of its own to a server, and no
+// breaker refuses its calls or hears of them. A call ends with its context,
+// which needs a deadline: a server that hangs would hold a command that blocks
+// for its own time and ten seconds more. Any other command ends after a second
+// at the latest. Close closes this client, too.
+func (c *Client) Follow() redis.UniversalClient { return c.follower }
+
 // Check asks Redis for a sign of life; it is a health check. It goes around
-// the breaker's verdict only in so far as the breaker's own probe does.
+// the breaker's verdict only in so far as the breaker's own probe does. Of a
+// cluster it asks every server that has slots.
 func (c *Client) Check(ctx context.Context) error {
-	if err := c.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis: %w", err)
+	var err error
+	if cluster, ok := c.UniversalClient.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(ctx, checkNode)
+	} else {
+		err = c.Ping(ctx).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("redis: %w", reveal(err))
 	}
 	return nil
 }
 
-// Close ends the probe and closes the connections.
+// checkNode asks a server of a cluster whether the cluster serves, which it does
+// not while some slots have no server, unless it is told to.
+func checkNode(ctx context.Context, node *redis.Client) error {
+	info, err := node.ClusterInfo(ctx).Result()
+	if err == nil && !strings.Contains(info, "cluster_state:ok") {
+		err = errors.New("the cluster is down")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", node.Options().Addr, reveal(err))
+	}
+	return nil
+}
+
+// Close ends the probes and closes the connections.
 func (c *Client) Close() error {
-	c.breaker.close()
-	return c.UniversalClient.Close()
+	c.guard.close()
+	return errors.Join(c.follower.Close(), c.UniversalClient.Close())
 }
 
 // debugLog passes the library's own lines on, for whoever asks for them.

@@ -74,7 +74,16 @@ func ask(t *testing.T, c *Client) error {
 	t.Helper()
 	ctx, cancel := c.Bound(t.Context())
 	defer cancel()
-	return c.Get(ctx, "key").Err()
+	return shown(t, c.Get(ctx, "key").Err())
+}
+
+// shown fails the test when err is one that callers must not see.
+func shown(t *testing.T, err error) error {
+	t.Helper()
+	if err != nil && strings.Contains(err.Error(), (&final{errors.New("")}).Error()) {
+		t.Errorf("a caller sees %q", err)
+	}
+	return err
 }
 
 // until asks until the outcome is what is wanted.
@@ -436,24 +445,26 @@ func TestErrorsOfTheServerDoNotOpenTheBreaker(t *testing.T) {
 
 func TestAWrongPasswordIsAnAnswer(t *testing.T) {
 	t.Parallel()
-	server := miniredis.RunT(t)
-	server.RequireUserAuth("gate", "hunter2")
-	log := &lines{}
-	c := open(t, "redis://gate:letmein7@"+server.Addr(), log)
-	for range 2 * tripAfter {
-		err := ask(t, c)
-		if err == nil || isOpen(err) || !strings.Contains(err.Error(), "WRONGPASS") {
-			t.Fatalf("got %v, want what Redis says", err)
+	for _, scheme := range []string{"redis", "redis+cluster"} {
+		server := miniredis.RunT(t)
+		server.RequireUserAuth("gate", "hunter2")
+		log := &lines{}
+		c := open(t, scheme+"://gate:letmein7@"+server.Addr(), log)
+		for range 2 * tripAfter {
+			err := ask(t, c)
+			if err == nil || isOpen(err) || !strings.HasPrefix(err.Error(), "WRONGPASS") {
+				t.Fatalf("%s: got %v, want what Redis says", scheme, err)
+			}
+			if strings.Contains(err.Error(), "letmein7") {
+				t.Errorf("%s: the password is shown: %v", scheme, err)
+			}
 		}
-		if strings.Contains(err.Error(), "letmein7") {
-			t.Errorf("the password is shown: %v", err)
+		if err := c.Check(t.Context()); err == nil {
+			t.Errorf("%s: Check finds nothing wrong", scheme)
 		}
-	}
-	if err := c.Check(t.Context()); err == nil {
-		t.Error("Check finds nothing wrong")
-	}
-	if strings.Contains(log.String(), "letmein7") {
-		t.Errorf("the password is logged:\n%s", log)
+		if strings.Contains(log.String(), "letmein7") {
+			t.Errorf("%s: the password is logged:\n%s", scheme, log)
+		}
 	}
 }
 

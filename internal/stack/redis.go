@@ -1,13 +1,11 @@
 package stack
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -37,6 +35,7 @@ type Redis struct {
 	Version string
 
 	port     *Port
+	bus      *Port // of a cluster's node: where the others reach it
 	password string
 	process  *Process  // the real server, or
 	embedded *embedded // the one in this process
@@ -61,8 +60,7 @@ func StartRedis(ctx context.Context, o RedisOptions) (_ *Redis, err error) {
 			return nil, err // the search was cut short, so it says nothing
 		}
 		if program == "" && os.Getenv("GATEHOUSE_REQUIRE_REDIS") == "1" {
-			return nil, fmt.Errorf("GATEHOUSE_REQUIRE_REDIS=1 asks for a real Redis, and there is no redis-server or valkey-server %s or newer in PATH: run `%s`",
-				oldestRedis, installCommand("redis-server"))
+			return nil, fmt.Errorf("GATEHOUSE_REQUIRE_REDIS=1 asks for a real Redis, and %w", errNoRedis(oldestRedis))
 		}
 	}
 	if program == "" {
@@ -79,6 +77,10 @@ func StartRedis(ctx context.Context, o RedisOptions) (_ *Redis, err error) {
 
 // oldestRedis is the oldest version with all commands that Gatehouse uses.
 const oldestRedis = "6.2"
+
+func errNoRedis(oldest string) error {
+	return fmt.Errorf("there is no redis-server or valkey-server %s or newer in PATH: run `%s`", oldest, installCommand("redis-server"))
+}
 
 var redisVersion = regexp.MustCompile(`v=((\d+)\.(\d+)\S*)`)
 
@@ -107,16 +109,26 @@ func (r *Redis) server(program string, o RedisOptions) *Process {
 	// The settings come through standard input, where no list of processes
 	// shows the password.
 	p := newProcess("redis", program, "-")
-	p.input = strings.Join([]string{
+	p.input = r.settings()
+	p.dir = os.TempDir() // nothing is written there
+	return r.supervised(p, o)
+}
+
+// settings returns a server's settings, and those of more.
+func (r *Redis) settings(more ...string) string {
+	lines := append([]string{
 		"bind 127.0.0.1",
 		"port " + strconv.Itoa(r.port.Number),
 		"requirepass " + r.password,
 		`save ""`,
 		"appendonly no",
 		"daemonize no",
-		"",
-	}, "\n")
-	p.dir = os.TempDir() // nothing is written there
+	}, more...)
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// supervised sets how a server is started and stopped.
+func (r *Redis) supervised(p *Process, o RedisOptions) *Process {
 	p.env = serverEnv()
 	p.ready = r.answers
 	p.patience = 15 * time.Second
@@ -128,23 +140,8 @@ func (r *Redis) server(program string, o RedisOptions) *Process {
 
 // answers says whether the server answers a PING.
 func (r *Redis) answers(ctx context.Context, _ int) bool {
-	dialer := net.Dialer{Timeout: time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", r.port.Addr())
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if _, err := fmt.Fprintf(conn, "AUTH %s\r\nPING\r\n", r.password); err != nil {
-		return false
-	}
-	answers := bufio.NewReader(conn)
-	for _, want := range []string{"+OK\r\n", "+PONG\r\n"} {
-		if line, err := answers.ReadString('\n'); err != nil || line != want {
-			return false
-		}
-	}
-	return true
+	answer, err := r.command(ctx, "PING")
+	return err == nil && answer == "PONG"
 }
 
 // URL returns the server's connection string.
@@ -220,5 +217,6 @@ func (r *Redis) Output() string {
 func (r *Redis) Close() error {
 	err := r.Stop()
 	r.port.Release()
+	r.bus.Release()
 	return err
 }
