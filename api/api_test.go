@@ -95,7 +95,7 @@ func TestLintFinds(t *testing.T) {
 		{"operator's path for admins", "x-role: operator", "x-role: admin", "GET /api/v1/admin/audit: x-role is not operator"},
 		{"limit without a body", "operationId: logout", "operationId: logout\n      x-max-body: 10", "x-max-body without a request body"},
 
-		{"unbounded path parameter", "      schema: {$ref: '#/components/schemas/GivenID'}\n", "      schema: {type: string}\n", "path parameter id: no pattern"},
+		{"unbounded path parameter", "is not a UUID is 404.\n      schema: {$ref: '#/components/schemas/GivenID'}\n", "is not a UUID is 404.\n      schema: {type: string}\n", "path parameter id: no pattern"},
 		{"unbounded query parameter", "        maximum: 500\n        default: 50", "        default: 50", "query parameter limit: number without"},
 		{"no parameter description", "      description: Contacts of exactly this age.\n", "", "query parameter age: no description"},
 		{"example out of bounds", "      example: 100\n", "      example: 501\n", "invalid: maximum: got 501"},

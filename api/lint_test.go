@@ -33,6 +33,7 @@ var (
 	roles       = []string{"admin", "operator"}
 	extensions  = []string{"x-rate-class", "x-role", "x-timeout", "x-max-body", "x-served-by"}
 	textTypes   = []string{"text/csv", "text/vcard"} // of files, which are passed on as they are
+	keySetType  = "application/jwk-set+json"         // RFC 7517 section 8.5.2
 	camelCase   = regexp.MustCompile(`^[a-z][A-Za-z0-9]*$`)
 )
 
@@ -469,13 +470,13 @@ func lintResponses(_ *openapi3.T, op operation) (found []string) {
 				for _, text := range lintProblem(status, media.Schema.Value) {
 					complain("%s", text)
 				}
-			case mime == "application/json" && op.edge:
+			case op.path == "/openapi.json":
 				// The document itself: its form is OpenAPI's, not ours.
-			case mime == "application/json":
+			case mime == "application/json" || mime == keySetType:
 				for _, text := range loose(media.Schema.Value, "answer", true) {
 					complain("%s", text)
 				}
-				if !isHealth(op.path) && !isEnvelope(media.Schema.Value, op.param("limit") != nil) {
+				if mime != keySetType && !isHealth(op.path) && !isEnvelope(media.Schema.Value, op.param("limit") != nil) {
 					complain("the answer is not the envelope of message and data")
 				}
 			case slices.Contains(textTypes, mime):
@@ -483,7 +484,7 @@ func lintResponses(_ *openapi3.T, op operation) (found []string) {
 					complain("the answer of %s is not a string", mime)
 				}
 			default:
-				complain("media type %s is none of application/json, %s, %s", mime, problem.ContentType, strings.Join(textTypes, ", "))
+				complain("media type %s is none of application/json, %s, %s, %s", mime, keySetType, problem.ContentType, strings.Join(textTypes, ", "))
 			}
 		}
 		if status >= 400 {

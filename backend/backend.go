@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/contact"
+	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
@@ -40,9 +43,12 @@ type Backend struct {
 	tenants *placement.Directory
 	prober  *tenant.Prober
 	redis   *redisconn.Client
-	checker *health.Checker
-	server  *fasthttp.Server
-	ops     *ops.Server
+	keys    *token.Keyring
+	// announcer tells the gateways of changes.
+	announcer *announce.Announcer
+	checker   *health.Checker
+	server    *fasthttp.Server
+	ops       *ops.Server
 }
 
 // New builds a backend from a valid configuration. It opens no connection yet.
@@ -75,7 +81,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the key of request hashes: %w", err)
 	}
-	keys := token.NewKeyring(c.Token, time.Now)
+	keys, err := token.Open(c.Token, log, time.Now)
+	if err != nil {
+		return nil, err
+	}
 	directory, err := placement.New(c.Tenants, db, c.Database, log, time.Now)
 	if err != nil {
 		return nil, err
@@ -84,6 +93,9 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		health.Check{Name: "database", Required: true, Run: db.Check},
 		health.Check{Name: "redis", Run: redis.Check},
 	)
+	announcer := announce.New(announce.Options{
+		Redis: redis, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
+	})
 	app := &web.App{
 		Log:     log,
 		Logging: c.Logging,
@@ -95,6 +107,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	}
 	accounts := &auth.Service{
 		Directory:      directory,
+		Announcer:      announcer,
 		Hasher:         hasher,
 		Keys:           keys,
 		AccessLifetime: time.Duration(c.MaxAge) * time.Second,
@@ -103,10 +116,11 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Now:            time.Now,
 		Log:            log,
 	}
-	sessions := &session.Service{Directory: directory}
+	sessions := &session.Service{Directory: directory, Announcer: announcer}
 	contacts := &contact.Service{Directory: directory}
 	users := &user.Service{
 		Directory:  directory,
+		Announcer:  announcer,
 		Maint:      maint,
 		Hasher:     hasher,
 		TenantHash: c.Logging.TenantHash,
@@ -117,20 +131,26 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 
 	prober := tenant.NewProber(maint, directory, log, time.Now)
 	tenants := tenant.New(tenant.Service{
-		Maint: maint, Directory: directory, Prober: prober, Log: log, TenantHash: c.Logging.TenantHash,
+		Maint: maint, Directory: directory, Announcer: announcer, Prober: prober, Log: log, TenantHash: c.Logging.TenantHash,
 	})
+	overrides := &override.Service{
+		Maint: maint, Announcer: announcer, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
+	}
 
 	return &Backend{
-		config:  c,
-		log:     log,
-		db:      db,
-		maint:   maint,
-		tenants: directory,
-		prober:  prober,
-		redis:   redis,
-		checker: checker,
+		config:    c,
+		log:       log,
+		db:        db,
+		maint:     maint,
+		tenants:   directory,
+		prober:    prober,
+		redis:     redis,
+		keys:      keys,
+		announcer: announcer,
+		checker:   checker,
 		server: newServer(app, routes(checker, features{
-			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants,
+			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants, override: overrides,
+			keys: keys,
 		}), log),
 		ops: ops.New(checker, log),
 	}, nil
@@ -182,6 +202,11 @@ func (b *Backend) Run(ctx context.Context) error {
 
 // Serve is Run on listeners that are open already; it closes them.
 func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) error {
+	// Until no request can have anything to announce any more.
+	announcing, silence := context.WithCancel(context.WithoutCancel(ctx))
+	var runs sync.WaitGroup
+	runs.Go(func() { b.announcer.Run(announcing) })
+	runs.Go(func() { b.keys.Run(announcing) })
 	failed := make(chan error, 2)
 	go func() { failed <- b.ops.Serve(opsListener) }()
 	go func() { failed <- b.server.Serve(api) }()
@@ -200,13 +225,19 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 		case <-time.After(b.config.DrainDelay):
 		}
 	}
-	return errors.Join(err, b.stop())
+	return errors.Join(err, b.stop(func() { silence(); runs.Wait() }))
 }
 
-func (b *Backend) stop() error {
+// Reload looks now at the files that are followed. What is wrong with one is
+// logged, and its last good content stays in force.
+func (b *Backend) Reload() { _ = b.keys.Reload() }
+
+// stop ends what requests need once there are none.
+func (b *Backend) stop(silence func()) error {
 	ctx, cancel := context.WithTimeout(context.Background(), b.config.ShutdownTimeout)
 	defer cancel()
 	err := b.server.ShutdownWithContext(ctx)
+	silence()
 	err = errors.Join(err, b.ops.Shutdown(ctx), b.redis.Close())
 	b.prober.Close()
 	b.tenants.Close()

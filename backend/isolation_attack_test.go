@@ -53,6 +53,7 @@ var (
 		"username": nil, "email": nil, "username_or_email": nil, "password": nil, "current_password": nil, "new_password": nil,
 		"role": nil, "active": nil, "name": nil, "gender": nil, "age": nil, "address": nil, "phone": nil,
 		"expires_in": nil, "plan": nil, "signup": nil, "session_mode": nil,
+		"overrides": nil, // only operators have them, who administer all tenants
 	}
 	// Members that no body has, unless the document says so.
 	stuffing = []string{"tenant_id", "id", "role", "user_id", "created_by", "session_id", "password_hash", "version", "actor_id"}

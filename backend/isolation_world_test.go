@@ -117,6 +117,9 @@ func newParty(s *testServer, operator *credentials, dedicated bool) *party {
 	}
 	p.ids["tenants"] = p.tenant
 	p.keyed("createTenant", operator, "/api/v1/admin/tenants", tenant)
+	s.do("PUT", limitsPath(p.tenant), operator.Access, map[string]any{"overrides": []any{
+		map[string]any{"policy": "write", "requests": 1000, "period": 1, "reason": "Agreed " + mark},
+	}}).want(t, 200)
 
 	// The first admin is invited by the operator, who made the tenant.
 	var invited struct{ ID, Token string }
@@ -243,14 +246,15 @@ type loot struct {
 
 var uuidForm = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-// rows reads all that the party's database holds of it, and its row of the
+// rows reads all that the party's database holds of it, and its rows of the
 // control plane.
 func (p *party) rows(t *testing.T) map[string][]string {
 	t.Helper()
 	rows := dbtest.TenantRows(t, p.data, p.tenant)
 	var control string
 	if err := p.main.QueryRow(t.Context(), `
-		select to_jsonb(t)::text || coalesce(to_jsonb(p)::text, '') from control.tenants t
+		select to_jsonb(t)::text || coalesce(to_jsonb(p)::text, '') ||
+			(select jsonb_agg(o)::text from control.limit_overrides o where o.tenant_id = t.id) from control.tenants t
 		left join control.placements p on p.tenant_id = t.id where t.id = $1`, p.tenant).Scan(&control); err != nil {
 		t.Fatal(err)
 	}

@@ -22,12 +22,14 @@ import (
 // every answer on the way is the one that the model foresees.
 func TestTenantsFollowTheirModels(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t)
+	r := newRedis(t)
+	s := newTestServer(t, withRedis(r))
 	operator := s.operator("model.operator")
+	heard := listenTo(t, r)
 	for _, seed := range []uint64{1, 2, 3, newSeed()} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			m := newModel(t, s, operator.Access, seed)
+			m := newModel(t, s, heard, operator.Access, seed)
 			for range 250 {
 				m.step()
 				if t.Failed() {
@@ -48,9 +50,11 @@ func TestTenantsFollowTheirModels(t *testing.T) {
 // own: every tenant ends with what its clients have left together.
 func TestTenantsFollowTheirModelsAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t)
+	r := newRedis(t)
+	s := newTestServer(t, withRedis(r))
 	operator := s.operator("model.operator")
-	m := newModel(t, s, operator.Access, newSeed())
+	heard := listenTo(t, r)
+	m := newModel(t, s, heard, operator.Access, newSeed())
 	const clients, steps = 3, 40
 	var wait sync.WaitGroup
 	parts := map[*modelTenant][]*model{}
@@ -91,6 +95,9 @@ type model struct {
 	r       *rand.Rand
 	tenants []*modelTenant
 	trace   []string
+	// heard is what is announced to gateways, which an operator can mark.
+	heard    *listener
+	operator string
 	// partial says that others change the tenant's contacts too, so that lists
 	// are no use.
 	partial bool
@@ -129,9 +136,9 @@ type modelKey struct {
 	answer string
 }
 
-func newModel(t *testing.T, s *testServer, operator string, seed uint64) *model {
+func newModel(t *testing.T, s *testServer, heard *listener, operator string, seed uint64) *model {
 	t.Helper()
-	m := &model{t: t, s: s, r: numbers(seed)}
+	m := &model{t: t, s: s, r: numbers(seed), heard: heard, operator: operator}
 	for i, dedicated := range []bool{false, false, true} {
 		tenant := &modelTenant{id: fmt.Sprintf("m%d-%x", i, seed), single: i == 1}
 		mode := "multi"

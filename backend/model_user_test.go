@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"gatehouse/internal/feed"
 )
 
 type modelUser struct {
@@ -492,6 +494,28 @@ func (m *model) compare(tenant *modelTenant) {
 	slices.SortFunc(got, byID)
 	if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(modelInvitation{})); diff != "" {
 		m.t.Errorf("invitations of %s (-want +got):\n%s", tenant.id, diff)
+	}
+	m.compareAnnounced(tenant)
+}
+
+// compareAnnounced holds what was announced against the model: each session that
+// has ended, once, and no other one.
+func (m *model) compareAnnounced(tenant *modelTenant) {
+	m.t.Helper()
+	times := map[string]int{}
+	for _, i := range m.heard.all(m.t, m.s, m.operator) {
+		if i.Kind == feed.Session {
+			times[i.Key]++
+		}
+	}
+	for _, s := range tenant.sessions {
+		want := 1
+		if s.live {
+			want = 0
+		}
+		if times[s.id] != want {
+			m.t.Errorf("session %s of %s in %s, live is %v, was announced %d times", s.id, s.user.Username, tenant.id, s.live, times[s.id])
+		}
 	}
 }
 

@@ -1,9 +1,12 @@
 package backend
 
 import (
+	"time"
+
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/contact"
+	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/session"
 	"gatehouse/backend/internal/tenant"
 	"gatehouse/backend/internal/user"
@@ -14,12 +17,14 @@ import (
 
 // features are the services that answer requests.
 type features struct {
-	auth    *auth.Service
-	session *session.Service
-	contact *contact.Service
-	user    *user.Service
-	audit   *audit.Service
-	tenant  *tenant.Service
+	auth     *auth.Service
+	session  *session.Service
+	contact  *contact.Service
+	user     *user.Service
+	audit    *audit.Service
+	tenant   *tenant.Service
+	override *override.Service
+	keys     *token.Keyring
 }
 
 // routes lists every operation that the backend serves. It is the same set as
@@ -30,6 +35,7 @@ func routes(probe *health.Checker, f features) []web.Route {
 		{Method: "GET", Path: "/health", Access: web.Public, Handle: handleHealth(probe)},
 		{Method: "GET", Path: "/api/v1/health", Access: web.Public, Handle: handleHealth(probe)},
 		{Method: "GET", Path: "/api/v1/ping", Access: web.Public, Handle: handlePing},
+		{Method: "GET", Path: "/.well-known/jwks.json", Access: web.Public, Handle: handleJWKS(f.keys)},
 
 		{Method: "POST", Path: "/api/v1/auth/signup", Access: web.Public, Handle: a.HandleSignup},
 		{Method: "POST", Path: "/api/v1/auth/login", Access: web.Public, Handle: a.HandleLogin},
@@ -64,6 +70,8 @@ func routes(probe *health.Checker, f features) []web.Route {
 		{Method: "DELETE", Path: "/api/v1/admin/tenants/{id}", Role: token.Operator, Handle: t.HandleDelete},
 		{Method: "POST", Path: "/api/v1/admin/tenants/{id}/suspend", Role: token.Operator, Handle: t.HandleSuspend},
 		{Method: "POST", Path: "/api/v1/admin/tenants/{id}/resume", Role: token.Operator, Handle: t.HandleResume},
+		{Method: "GET", Path: "/api/v1/admin/tenants/{id}/limits", Role: token.Operator, Handle: f.override.HandleGet},
+		{Method: "PUT", Path: "/api/v1/admin/tenants/{id}/limits", Role: token.Operator, Handle: f.override.HandleSet},
 		{Method: "GET", Path: "/api/v1/admin/tenant/stats", Role: token.Operator, Handle: t.HandleStats},
 		{Method: "GET", Path: "/api/v1/admin/tenant/health", Role: token.Operator, Handle: t.HandleHealth},
 		{Method: "GET", Path: "/api/v1/admin/tenant/status", Role: token.Operator, Handle: t.HandleStatus},
@@ -76,6 +84,18 @@ func routes(probe *health.Checker, f features) []web.Route {
 		{Method: "GET", Path: "/api/v1/address-book/{id}", Handle: c.HandleGet},
 		{Method: "PUT", Path: "/api/v1/address-book/{id}", Handle: c.HandleUpdate},
 		{Method: "DELETE", Path: "/api/v1/address-book/{id}", Handle: c.HandleDelete},
+	}
+}
+
+// jwksMaxAge is for how long the public keys may be kept. With the time between
+// two looks at the key file it is less than the minute for which `backend keys
+// rotate` waits, so whoever keeps them knows a key before it signs.
+const jwksMaxAge = 30 * time.Second
+
+// handleJWKS answers with the public keys of access tokens (RFC 7517 section 5).
+func handleJWKS(keys *token.Keyring) web.Handler {
+	return func(r *web.Request) error {
+		return r.Document("application/jwk-set+json", jwksMaxAge, keys.JWKS())
 	}
 }
 

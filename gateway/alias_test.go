@@ -133,11 +133,7 @@ func TestAliasesAnswerLikeTheirOperations(t *testing.T) {
 
 func TestAliasesShareLimits(t *testing.T) {
 	t.Parallel()
-	r := newRigAt(t, newClock("2026-12-24T18:00:00Z").now, func(c *Config) {
-		if err := c.Limits.Public.UnmarshalText([]byte("1/1h,2")); err != nil {
-			t.Fatal(err)
-		}
-	})
+	r := newRigAt(t, newClock("2026-12-24T18:00:00Z").now, limits(t, "auth=1/1h,2"))
 	header := map[string]string{"Content-Type": "application/json"}
 	for _, target := range []string{"/api/login", "/api/v1/login"} {
 		if a := r.do(t, "POST", target, header, "{}"); a.status != 200 {

@@ -124,11 +124,7 @@ func TestRoles(t *testing.T) {
 
 func TestForbiddenRequestsCostTheUserNothing(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *Config) {
-		if err := c.Limits.User.UnmarshalText([]byte("1/1h,1")); err != nil {
-			t.Fatal(err)
-		}
-	})
+	r := newRig(t, limits(t, "standard.user=1/1h,1"))
 	member := r.as(t, token.Member)
 	for range 3 {
 		a := r.do(t, "GET", "/api/v1/audit", member, "")

@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -16,14 +18,16 @@ import (
 	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/config"
+	"gatehouse/internal/limit"
 	"gatehouse/internal/redisconn"
+	"gatehouse/internal/revocation"
 	"gatehouse/internal/stack"
 	"gatehouse/internal/token"
 )
 
 // bench is a pipeline whose end answers by itself, with everything in memory: a
-// token that was seen before, a limiter without Redis, a log that is written
-// and thrown away.
+// token that was seen before, a store of limits without Redis, a log that is
+// written and thrown away.
 type bench struct {
 	g      *Gateway
 	server *edge.Server
@@ -31,14 +35,11 @@ type bench struct {
 	header []byte
 }
 
-func newBench(tb testing.TB, limiter *ratelimit.Limiter) *bench {
+func newBench(tb testing.TB, store ratelimit.Store) *bench {
 	tb.Helper()
 	c := testConfig()
 	c.DocumentFile = "" // the real one
 	c.Log.HashKey = testSecret
-	for _, l := range []*ratelimit.Limit{&c.Limits.Public, &c.Limits.Address, &c.Limits.Tenant, &c.Limits.User} {
-		l.Burst = 1_000_000_000 // a refusal would be another path
-	}
 	document, err := c.document()
 	if err != nil {
 		tb.Fatal(err)
@@ -48,13 +49,22 @@ func newBench(tb testing.TB, limiter *ratelimit.Limiter) *bench {
 	if g.table, err = route.Compile(document); err != nil {
 		tb.Fatal(err)
 	}
-	if limiter == nil {
-		limiter = ratelimit.NewLimiter(nil, ratelimit.NewLocal(localBuckets, time.Now), log)
+	content, err := os.ReadFile(c.Limits.File)
+	if err != nil {
+		tb.Fatal(err)
 	}
+	policies, err := ratelimit.ParsePolicies(content)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	limiter := ratelimit.New(ratelimit.Options{Store: store, Keys: c.Limits.Keys, Fallback: c.Limits.Fallback, Log: log})
 	keys := token.NewKeyring(c.Token, time.Now)
 	g.aliases = edge.NewAliases(g.table, c.Edge.Compat, time.Now)
-	g.limits = edge.NewLimits(c.Limits, limiter)
-	g.auth = edge.NewAuthenticator(keys, edge.NewTokenCache(1000), g.limits, c.Log.TenantHash, time.Now)
+	g.follows.tenants, g.follows.revoked = limit.NewBook(), revocation.NewSet(0, time.Now)
+	g.limits = edge.NewLimits(policies, limiter, nil, g.follows.tenants.Get)
+	g.auth = edge.NewAuthenticator(edge.AuthenticatorOptions{
+		Keys: keys, Cache: edge.NewTokenCache(1000), Limits: g.limits, Revoked: g.follows.refused, Hash: c.Log.TenantHash, Now: time.Now,
+	})
 	body := []byte(`{"message":"ok","data":{}}`)
 	end := func(ex *edge.Exchange) {
 		ex.Ctx.Response.Header.SetContentType("application/json")
@@ -67,6 +77,27 @@ func newBench(tb testing.TB, limiter *ratelimit.Limiter) *bench {
 	b.ctx.Init2(&benchConn{}, nil, false)
 	b.read(tb)
 	return b
+}
+
+// plenty is a store that never runs out: a refusal would be another path.
+type plenty struct{}
+
+func (plenty) Take(_ context.Context, _ []byte, asks []ratelimit.Ask) error {
+	for i := range asks {
+		asks[i].Granted, asks[i].Fill = asks[i].Need+asks[i].Extra, 0
+	}
+	return nil
+}
+
+// asking is a store that is asked for plenty, so that Redis is measured and not
+// its refusals.
+type asking struct{ ratelimit.Store }
+
+func (s asking) Take(ctx context.Context, tag []byte, asks []ratelimit.Ask) error {
+	if err := s.Store.Take(ctx, tag, asks); err != nil {
+		return err
+	}
+	return plenty{}.Take(ctx, tag, asks)
 }
 
 // benchConn is a connection that is never used.
@@ -99,7 +130,7 @@ func (b *bench) check(tb testing.TB) {
 // TestPipelineAllocations holds the bound of the hot path: everything between
 // the parsed request and the proxy, a log line included.
 func TestPipelineAllocations(t *testing.T) {
-	b := newBench(t, nil)
+	b := newBench(t, plenty{})
 	b.check(t)
 	if got := testing.AllocsPerRun(2000, b.request); got > mostAllocations {
 		t.Errorf("%v allocations per request, want at most %d", got, mostAllocations)
@@ -107,7 +138,7 @@ func TestPipelineAllocations(t *testing.T) {
 }
 
 func BenchmarkPipeline(b *testing.B) {
-	p := newBench(b, nil)
+	p := newBench(b, plenty{})
 	p.check(b)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -115,12 +146,11 @@ func BenchmarkPipeline(b *testing.B) {
 	}
 }
 
-// BenchmarkPipelineRedis asks a Redis for both layers of limits: the installed
-// server where there is one.
+// BenchmarkPipelineRedis leases from a Redis for both layers of limits: the
+// installed server where there is one.
 func BenchmarkPipelineRedis(b *testing.B) {
 	client := openRedis(b)
-	log := slog.New(slog.DiscardHandler)
-	p := newBench(b, ratelimit.NewLimiter(ratelimit.NewRedis(client), ratelimit.NewLocal(localBuckets, time.Now), log))
+	p := newBench(b, asking{ratelimit.NewRedis(client)})
 	p.check(b)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -131,7 +161,7 @@ func BenchmarkPipelineRedis(b *testing.B) {
 // BenchmarkSteps measures each step alone, around an end that does nothing.
 // The state that the steps before it would have left is prepared.
 func BenchmarkSteps(b *testing.B) {
-	p := newBench(b, nil)
+	p := newBench(b, plenty{})
 	g := p.g
 	pass := func(next edge.Handler) edge.Handler { return next }
 	prepare := []edge.Step{edge.Client(nil), edge.RequestID(), edge.Route(g.table, g.aliases)}

@@ -6,6 +6,7 @@ import (
 
 	"gatehouse/api"
 	"gatehouse/gateway/internal/edge"
+	"gatehouse/gateway/internal/keys"
 	"gatehouse/gateway/internal/proxy"
 	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/gateway/internal/route"
@@ -32,6 +33,7 @@ type Config struct {
 	Limits ratelimit.Config
 	Proxy  proxy.Config
 	Token  token.Config
+	Keys   keys.Config
 	Redis  redisconn.Config
 	Log    logging.Config
 }
@@ -62,7 +64,8 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Edge.Validate(m)
 	c.Limits.Validate(m)
 	c.Proxy.Validate(m)
-	c.Token.Validate(m)
+	c.Token.ValidateBeside(m, c.Keys.On())
+	c.Keys.Validate(m)
 	c.Redis.Validate(m)
 	c.Log.Validate(m)
 }

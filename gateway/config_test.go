@@ -34,13 +34,13 @@ func TestConfig(t *testing.T) {
 	t.Parallel()
 	env := goodEnv(t)
 	env["TRUSTED_PROXIES"] = "10.0.0.0/8,fd00::/8"
-	env["RATE_LIMIT_USER"] = "120/1m"
+	env["RATE_LIMIT_KEYS"] = "5000"
 	c, err := load(environ(env))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.TLSAddr != ":8443" || c.servesHTTP() || len(c.Proxy.Backends) != 2 || len(c.Edge.TrustedProxies) != 2 ||
-		c.Limits.Public.String() != "60/1m,20" || c.Limits.User.String() != "120/1m,20" {
+		c.Limits.Keys != 5000 || c.Limits.Fallback != "local" {
 		t.Errorf("config = %+v", c)
 	}
 	summary := fmt.Sprint(config.Summary(&c))
@@ -49,7 +49,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("a secret is shown: %s", summary)
 		}
 	}
-	for _, want := range []string{"RATE_LIMIT_ADDRESS=6000/1m,1000", "TRUSTED_PROXIES=[10.0.0.0/8 fd00::/8]", "JWT_SECRET=(secret)",
+	for _, want := range []string{"RATE_LIMIT_FALLBACK=local", "TRUSTED_PROXIES=[10.0.0.0/8 fd00::/8]", "JWT_SECRET=(secret)",
 		"COMPAT_ALIAS=on", "COMPAT_SUNSET=2027-12-31"} {
 		if !strings.Contains(summary, want) {
 			t.Errorf("the summary lacks %s: %s", want, summary)
@@ -63,8 +63,8 @@ func TestMistakesAreFoundAllAtOnce(t *testing.T) {
 		"APP_ENV=staging", "GATEWAY_TLS_ADDR=here", "GATEWAY_HTTP_ADDR=:99999", "GATEWAY_OPS_ADDR=off", "DRAIN_DELAY=-1s", "SHUTDOWN_TIMEOUT=1h",
 		"OPENAPI_FILE=/nonexistent/openapi.yaml", "TRUSTED_PROXIES=10.0.0.1", "MAX_CONNECTIONS=0", "MAX_CONNECTIONS_PER_ADDRESS=many",
 		"REQUEST_RECEIVE_TIMEOUT=1ms", "IDLE_TIMEOUT=5h", "TOKEN_CACHE_TOKENS=0", "CORS_ALLOWED_ORIGINS=*", "CORS_ALLOW_CREDENTIALS=true",
-		"RATE_LIMIT_PUBLIC=60", "RATE_LIMIT_ADDRESS=0/1m,1", "RATE_LIMIT_TENANT=x/1m,1", "RATE_LIMIT_USER=60/1m,0", "RATE_LIMIT_FLEET_SIZE=0",
-		"BACKENDS=backend", "BACKEND_DIAL_TIMEOUT=0s", "BACKEND_MAX_CONNS=0", "JWT_SECRET=short", "JWT_ISSUER=", "REDIS_URL=http://x",
+		"RATE_LIMIT_FILE=testdata/mistakes.txt", "RATE_LIMIT_FALLBACK=perhaps", "RATE_LIMIT_FLEET_SIZE=0", "RATE_LIMIT_KEYS=0",
+		"BACKENDS=backend", "BACKEND_DIAL_TIMEOUT=0s", "BACKEND_MAX_CONNS=0", "JWT_SECRET=short", "JWT_ISSUER=", "JWT_JWKS=perhaps", "JWT_KEYS_POLL=1ms", "REDIS_URL=http://x",
 		"REDIS_TIMEOUT=1h", "LOG_FORMAT=xml", "LOG_LEVEL=loud", "LOG_HASH_KEY=short", "COMPAT_ALIAS=perhaps", "COMPAT_SUNSET=31.12.2027",
 	})
 	goldentest.Compare(t, "mistakes.txt", fmt.Sprintln(err))

@@ -14,12 +14,12 @@ func ExampleConfig() {
 		"GATEWAY_TLS_ADDR=off",
 		"GATEWAY_HTTP_ADDR=127.0.0.1:8080",
 		"BACKENDS=127.0.0.1:8081",
-		"RATE_LIMIT_USER=fast",
+		"RATE_LIMIT_FALLBACK=none",
 	})
 	fmt.Println(err)
 	// Output:
 	// 3 settings are wrong:
-	//   RATE_LIMIT_USER is "fast"; requests/period,burst such as 60/1m,20 is wanted: there is no / between requests and period
+	//   RATE_LIMIT_FALLBACK is "none"; local, open or closed is wanted
 	//   JWT_SECRET is missing; at least 32 random bytes are wanted (make one with: openssl rand -base64 48)
 	//   REDIS_URL is missing; redis://host:port/db is wanted
 }

@@ -6,22 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"gatehouse/gateway/internal/edge"
 	"gatehouse/gateway/internal/proxy"
-	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/health"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
-	"gatehouse/internal/token"
 )
-
-// localBuckets is how many rate limit buckets this process keeps for itself,
-// about 200 bytes each, while Redis does not answer.
-const localBuckets = 100_000
 
 // Options is what a gateway is made of.
 type Options struct {
@@ -51,6 +46,7 @@ type Gateway struct {
 	edge    *edge.Server
 	checker *health.Checker
 	ops     *ops.Server
+	follows follows
 	serving atomic.Bool
 
 	listeners []listener
@@ -96,26 +92,33 @@ func (g *Gateway) assemble(o Options) error {
 	if g.redis, err = redisconn.Open(g.config.Redis, g.log); err != nil {
 		return err
 	}
-	limiter := ratelimit.NewLimiter(ratelimit.NewRedis(g.redis), ratelimit.NewLocal(localBuckets, time.Now), g.log)
-	g.limits = edge.NewLimits(g.config.Limits, limiter)
-	g.auth = edge.NewAuthenticator(token.NewKeyring(g.config.Token, o.Now),
-		edge.NewTokenCache(g.config.Edge.TokenCacheTokens), g.limits, g.config.Log.TenantHash, o.Now)
 	g.proxy = proxy.New(g.config.Proxy, o.Dial)
+	if err := g.follow(o); err != nil {
+		return err
+	}
+	g.auth = edge.NewAuthenticator(edge.AuthenticatorOptions{
+		Keys: g.follows.keys.Ring(), Look: g.follows.keys.Look, Revoked: g.follows.refused,
+		Cache: edge.NewTokenCache(g.config.Edge.TokenCacheTokens), Limits: g.limits, Hash: g.config.Log.TenantHash, Now: o.Now,
+	})
 
 	end, err := edge.Dispatch(g.table, map[string]edge.Handler{
-		"getOpenAPI": edge.Document(g.table),
+		"getOpenAPI":      edge.Document(g.table),
+		"explainLimits":   edge.Fresh(g.follows.fresh, g.limits.Explain(g.table)),
+		"getShadowLimits": edge.Fresh(g.follows.fresh, g.limits.ReportShadow),
 	}, g.proxy.Handle)
 	if err != nil {
 		return err
 	}
 	g.edge = edge.NewServer(g.config.Edge, g.table, g.pipeline(end), g.log)
 	g.checker = health.NewChecker(
-		// Routes and keys it has, or it would not have started.
+		// Routes it has, or it would not have started.
 		health.Check{Name: "listeners", Required: true, Run: g.checkListeners},
+		health.Check{Name: "keys", Required: true, Run: g.follows.keys.Check},
 		// Without backends or Redis a gateway is degraded and still ready: if all
 		// of them said no, clients would get resets instead of answers.
 		health.Check{Name: "backends", Run: g.proxy.Check},
 		health.Check{Name: "redis", Run: g.redis.Check},
+		health.Check{Name: "feed", Run: g.checkFeed},
 	)
 	g.ops = ops.New(g.checker, g.log)
 	return nil
@@ -124,6 +127,13 @@ func (g *Gateway) assemble(o Options) error {
 func (g *Gateway) checkListeners(context.Context) error {
 	if !g.serving.Load() {
 		return errors.New("not serving")
+	}
+	return nil
+}
+
+func (g *Gateway) checkFeed(context.Context) error {
+	if !g.follows.fresh() {
+		return errors.New("not heard of what was revoked lately")
 	}
 	return nil
 }
@@ -180,6 +190,12 @@ func (g *Gateway) Addr(name string) string {
 // SHUTDOWN_TIMEOUT. A gateway runs once.
 func (g *Gateway) Run(ctx context.Context) error {
 	defer g.close()
+	following, endFollowing := context.WithCancel(context.WithoutCancel(ctx))
+	var followers sync.WaitGroup
+	followers.Go(func() { g.follows.run(following) })
+	defer followers.Wait() // before Redis is closed
+	defer endFollowing()
+
 	failed := make(chan error, len(g.listeners))
 	for _, l := range g.listeners {
 		g.log.Info("listening", "listener", l.name, "addr", l.ln.Addr().String())

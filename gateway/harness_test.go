@@ -100,17 +100,51 @@ func testConfig() Config {
 	c.StopTimeout = 5 * time.Second
 	c.Token.Secret = testSecret
 	c.Redis.Timeout = time.Second
-	for _, err := range []error{
-		c.Limits.Public.UnmarshalText([]byte("10000/1s,10000")),
-		c.Limits.Address.UnmarshalText([]byte("10000/1s,10000")),
-		c.Limits.Tenant.UnmarshalText([]byte("10000/1s,10000")),
-		c.Limits.User.UnmarshalText([]byte("10000/1s,10000")),
-	} {
-		if err != nil {
-			panic(err)
+	c.Limits.File = "testdata/limits.json"
+	return c
+}
+
+// limits returns a change of the configuration that makes limits such as
+// public=1/1h,2 or standard.user=9/1h,9 shadow 1/1h,1; the others stay wide.
+func limits(t testing.TB, changes ...string) func(*Config) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "limits.json")
+	writeLimits(t, path, changes...)
+	return func(c *Config) { c.Limits.File = path }
+}
+
+func writeLimits(t testing.TB, path string, changes ...string) {
+	t.Helper()
+	content, err := os.ReadFile("testdata/limits.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Address map[string]any            `json:"address"`
+		Plans   map[string]map[string]any `json:"plans"`
+	}
+	if err := json.Unmarshal(content, &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range changes {
+		name, text, _ := strings.Cut(change, "=")
+		text, shadow, both := strings.Cut(text, " shadow ")
+		policy := map[string]any{"limit": text}
+		if both {
+			policy["shadow"] = shadow
+		}
+		if plan, short, ok := strings.Cut(name, "."); ok {
+			file.Plans[plan][short] = policy
+		} else {
+			file.Address[name] = policy
 		}
 	}
-	return c
+	if content, err = json.Marshal(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // token returns an access token for a member of the tenant.

@@ -271,7 +271,7 @@ func (f faultyLog) Handle(ctx context.Context, r slog.Record) error {
 func TestPanicOfAnOuterStepDoesNotEndTheProcess(t *testing.T) {
 	t.Parallel()
 	logs := &logBuffer{}
-	b := newBench(t, nil)
+	b := newBench(t, plenty{})
 	b.g.log = slog.New(faultyLog{slog.NewJSONHandler(logs, nil)})
 	server := edge.NewServer(b.g.config.Edge, b.g.table, b.g.pipeline(func(*edge.Exchange) {}), b.g.log)
 	server.Pass(&b.ctx)

@@ -12,7 +12,7 @@ import (
 // Without Redis the path works, with limits kept by each gateway.
 func TestRedisStops(t *testing.T) {
 	t.Parallel()
-	s := ownStack(t, stack.Options{GatewayEnv: []string{"RATE_LIMIT_USER=6/1m,5"}})
+	s := ownStack(t, stack.Options{Limits: `{"plans": {"standard": {"user": {"limit": "6/1m,5"}}}}`})
 	c := newClient(t, s, 0)
 	_, tokens := c.newUser()
 	if err := s.Redis.Stop(); err != nil {
@@ -120,7 +120,7 @@ func TestOpsListeners(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, url string) string {
+func get(t testing.TB, url string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {

@@ -25,15 +25,15 @@ var forbidden = []struct{ from, to, why string }{
 	{`^gatehouse/backend(/|$)`, `^gatehouse/gateway(/|$)`, "gateway and backend never import each other"},
 	{`^gatehouse/(internal|api|sql)(/|$)`, `^gatehouse/(gateway|backend)(/|$)`, "the root module knows neither"},
 	{`^gatehouse/(gateway|backend)/internal/`, `^gatehouse/(gateway|backend)$`, "never upwards"},
-	{`^gatehouse/backend/internal/(auth|session|user|tenant|contact|audit)$`, `^gatehouse/backend/internal/(auth|session|user|tenant|contact|audit)$`, "features never import features"},
+	{`^gatehouse/backend/internal/(auth|session|user|tenant|override|contact|audit)$`, `^gatehouse/backend/internal/(auth|session|user|tenant|override|contact|audit)$`, "features never import features"},
 	{`^gatehouse/internal/(config|feed|health|limit|logging|problem|redisconn|requestid|token|telemetry)$`,
 		`^(github.com/valyala/fasthttp|github.com/fasthttp/|net/http$)`, "HTTP stays at the rim"},
-	{`^gatehouse/backend/internal/(field|password|pg|placement|trail|tenantdb|controldb)$`,
+	{`^gatehouse/backend/internal/(announce|field|password|pg|placement|trail|tenantdb|controldb)$`,
 		`^(github.com/valyala/fasthttp|github.com/fasthttp/|net/http$)`, "HTTP stays at the rim"},
 	{`^gatehouse/(?:[^t]|t[^o])`, `^github.com/golang-jwt/`, "golang-jwt only in token"},
 	{`^gatehouse/(?:internal/(?:config|health|logging|ops|problem|requestid|telemetry|token)|backend|gateway/internal/(?:edge|route|proxy)|gateway$)`,
 		`^github.com/redis/`, "go-redis only behind redisconn and ratelimit"},
-	{`^gatehouse/(?:internal|gateway|backend$|backend/cmd|backend/internal/(?:web|field|password))`, `^github.com/jackc/`, "pgx only in pg, placement, stores and generated code"},
+	{`^gatehouse/(?:internal|gateway|backend$|backend/cmd|backend/internal/(?:announce|web|field|password))`, `^github.com/jackc/`, "pgx only in pg, placement, stores and generated code"},
 	{`^gatehouse/`, `^gatehouse/(internal/stack|backend/internal/dbtest)$`, "for tests and make run only"},
 }
 

@@ -19,7 +19,7 @@ func run(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	var err error
-	shared, err = stack.Start(ctx, stack.Options{Gateways: 2, Backends: 2})
+	shared, err = stack.Start(ctx, stack.Options{Gateways: 3, Backends: 2})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -42,7 +42,7 @@ func run(m *testing.M) int {
 }
 
 // ownStack starts a stack for a test that breaks parts of it.
-func ownStack(t *testing.T, o stack.Options) *stack.Stack {
+func ownStack(t testing.TB, o stack.Options) *stack.Stack {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

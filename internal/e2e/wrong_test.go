@@ -167,7 +167,9 @@ func TestSecurityHeaders(t *testing.T) {
 
 func TestRateLimitByAddress(t *testing.T) {
 	t.Parallel()
-	s := ownStack(t, stack.Options{Gateways: 2, GatewayEnv: []string{"RATE_LIMIT_PUBLIC=6/1m,5", "RATE_LIMIT_USER=6/1m,5"}})
+	s := ownStack(t, stack.Options{Gateways: 2, Limits: `{
+		"address": {"auth": {"limit": "6/1m,5"}}, "plans": {"standard": {"user": {"limit": "6/1m,5"}}}
+	}`})
 	gateways := []*client{newClient(t, s, 0), newClient(t, s, 1)}
 	body := map[string]any{"username_or_email": stack.DemoUser, "password": s.Secrets.DemoPassword, "tenant_id": stack.DemoTenant}
 	var tokens pair

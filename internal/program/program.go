@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -47,4 +48,22 @@ func Run(name, usage string, args []string, stderr io.Writer, run func(ctx conte
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return exitFailed
 	}
+}
+
+// OnHangup calls reload, in a goroutine of its own and never twice at once, for
+// every SIGHUP until ctx ends. Hangups that come while it runs become one more.
+func OnHangup(ctx context.Context, reload func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hangups)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+				reload()
+			}
+		}
+	}()
 }

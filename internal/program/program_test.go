@@ -50,3 +50,20 @@ func TestSignalEndsTheContext(t *testing.T) {
 		t.Errorf("got exit code %d", code)
 	}
 }
+
+// It signals its own process, so it does not run beside other tests of signals.
+func TestHangupReloads(t *testing.T) {
+	reloads := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	program.OnHangup(ctx, func() { reloads <- struct{}{} })
+	for range 3 {
+		if err := syscall.Kill(syscall.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		<-reloads
+	}
+	if err := ctx.Err(); err != nil {
+		t.Errorf("a hangup ends the context: %v", err)
+	}
+}

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"gatehouse/internal/limit"
 )
 
 // The database's roles, whose names the migrations know.
@@ -23,15 +26,11 @@ const (
 	OperatorEmail = "operator@example.com"
 )
 
-// throwawayEnv makes tests fast: cheap hashes, no drain, and limits that no
-// test meets by accident. APP_ENV=development permits these values.
+// throwawayEnv makes tests fast: cheap hashes and no drain. APP_ENV=development
+// permits these values.
 var throwawayEnv = []string{
 	"ARGON2_MEMORY_KIB=8",
 	"ARGON2_TIME=1",
-	"RATE_LIMIT_PUBLIC=600000/1m,100000",
-	"RATE_LIMIT_ADDRESS=600000/1m,100000",
-	"RATE_LIMIT_TENANT=600000/1m,100000",
-	"RATE_LIMIT_USER=600000/1m,100000",
 	"SHUTDOWN_TIMEOUT=5s",
 	"COMPAT_SUNSET=2999-12-31", // tests are run in years to come
 	"LOG_FORMAT=json",
@@ -100,7 +99,38 @@ func (s *Stack) gatewayEnv(tls, plain, ops string, backends, override []string) 
 		"TLS_KEY_FILE=" + s.certificate.keyFile,
 		"BACKENDS=" + strings.Join(backends, ","),
 		fmt.Sprintf("RATE_LIMIT_FLEET_SIZE=%d", max(1, len(s.Gateways))),
+		"RATE_LIMIT_FILE=" + s.LimitsFile,
 	}, override)
+}
+
+// wideLimits are limits that no test meets by accident.
+func wideLimits() string {
+	policies := func(names []string) string {
+		var list []string
+		for _, name := range names {
+			list = append(list, fmt.Sprintf(`%q: {"limit": "600000/1m,100000"}`, name))
+		}
+		return "{" + strings.Join(list, ", ") + "}"
+	}
+	var plans []string
+	for _, plan := range limit.Plans() {
+		plans = append(plans, fmt.Sprintf(`%q: %s`, plan, policies(limit.CallerPolicies())))
+	}
+	return fmt.Sprintf(`{"address": %s, "plans": {%s}}`+"\n", policies(limit.AddressPolicies()), strings.Join(plans, ", "))
+}
+
+// writeLimits writes the gateways' file of limits. Without limits there is none
+// for a stack that survives: it has the built-in ones.
+func (s *Stack) writeLimits() error {
+	text := s.options.Limits
+	if text == "" {
+		if s.throwaway == nil {
+			return nil
+		}
+		text = wideLimits()
+	}
+	s.LimitsFile = filepath.Join(s.dir, "limits.json")
+	return writeFile(s.LimitsFile, []byte(text), 0o644)
 }
 
 // mergeEnv joins lists of NAME=value. A later value replaces an earlier one,

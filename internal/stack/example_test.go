@@ -13,7 +13,7 @@ func ExampleStart() {
 	ctx := context.Background()
 	s, err := stack.Start(ctx, stack.Options{
 		Gateways: 2, Backends: 2,
-		GatewayEnv: []string{"RATE_LIMIT_USER=60/1m,10"},
+		Limits: `{"plans": {"standard": {"user": {"limit": "60/1m,10"}}}}`,
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -32,6 +32,9 @@ type Options struct {
 	// GatewayEnv and BackendEnv are NAME=value pairs that override what the
 	// processes get otherwise. They inherit nothing else.
 	GatewayEnv, BackendEnv []string
+	// Limits is the gateways' file of limits (docs/limits.md). "" means limits that
+	// no test meets by accident, or the built-in ones with Dir.
+	Limits string
 	// Listen fixes addresses of the first gateway and the first backend.
 	Listen Listen
 
@@ -75,9 +78,10 @@ type Stack struct {
 	Gateways []*Gateway
 	Backends []*Backend
 
-	Secrets  Secrets
-	CertFile string // the gateways' certificate, PEM
-	RedisURL string
+	Secrets    Secrets
+	CertFile   string // the gateways' certificate, PEM
+	LimitsFile string // the gateways' limits; "" for the built-in ones
+	RedisURL   string
 	// Connection strings of the superuser and of the three roles. All but the
 	// first lead to the stack's database.
 	AdminURL, OwnerURL, AppURL, MaintURL string
@@ -187,7 +191,7 @@ func (s *Stack) open() (err error) {
 		return err
 	}
 	s.CertFile = s.certificate.certFile
-	return nil
+	return s.writeLimits()
 }
 
 // died notes the first process that ended though nobody stopped it.

@@ -21,7 +21,7 @@ func TestThrowawayStack(t *testing.T) {
 	var log bytes.Buffer
 	s, err := Start(ctx, Options{
 		Gateways: 2, Backends: 3, Log: &log,
-		GatewayEnv: []string{"LOG_LEVEL=debug", "RATE_LIMIT_PUBLIC=1/1m,1"},
+		GatewayEnv: []string{"LOG_LEVEL=debug", "RATE_LIMIT_KEYS=2000"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -43,8 +43,9 @@ func TestThrowawayStack(t *testing.T) {
 		{gateway.Process, "APP_ENV=development"},
 		{gateway.Process, "DRAIN_DELAY=0s"},
 		{gateway.Process, "LOG_LEVEL=debug"},
-		{gateway.Process, "RATE_LIMIT_PUBLIC=1/1m,1"},
+		{gateway.Process, "RATE_LIMIT_KEYS=2000"},
 		{gateway.Process, "RATE_LIMIT_FLEET_SIZE=2"},
+		{gateway.Process, "RATE_LIMIT_FILE=" + s.LimitsFile},
 		{gateway.Process, "REDIS_URL=" + s.Redis.URL()},
 		{backend.Process, "REDIS_URL=" + s.Redis.URL()},
 		{backend.Process, "DATABASE_URL=" + s.Postgres.URL("gh_app", s.Secrets.AppPassword, "gatehouse")},

@@ -44,3 +44,30 @@ func ExampleFromBearer() {
 	// abc.def.ghi true
 	//  false
 }
+
+func ExampleRotate() {
+	made := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	active, err := token.GenerateKey(token.EdDSA, made)
+	if err != nil {
+		panic(err)
+	}
+	keys, err := token.BeginKeys(active, token.EdDSA, made)
+	if err != nil {
+		panic(err)
+	}
+
+	_, err = token.Rotate(keys, "", time.Minute, made.Add(20*time.Second))
+	fmt.Println(err)
+
+	keys, err = token.Rotate(keys, "", time.Minute, made.Add(time.Hour))
+	for _, k := range keys {
+		fmt.Println(k.State, k.Algorithm)
+	}
+	fmt.Println(err)
+	// Output:
+	// the next key is 20s old; it may sign when every process knows it, after 1m0s (come back in 40s)
+	// retiring EdDSA
+	// active EdDSA
+	// next EdDSA
+	// <nil>
+}

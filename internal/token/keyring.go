@@ -1,93 +1,171 @@
 package token
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
 	"gatehouse/internal/config"
+	"gatehouse/internal/watch"
 )
 
-// Config is what both processes must agree on.
-type Config struct {
-	Secret   config.Secret `env:"JWT_SECRET" doc:"Key that signs and verifies access tokens (HS256)"`
-	Next     config.Secret `env:"JWT_SECRET_NEXT" doc:"Key that only verifies: the one to be promoted. Rotate in this order: set it everywhere, make it JWT_SECRET, keep the old one as JWT_SECRET_PREVIOUS for MAX_AGE"`
-	Previous config.Secret `env:"JWT_SECRET_PREVIOUS" doc:"Key that only verifies: the one that was replaced"`
-	Issuer   string        `env:"JWT_ISSUER" envDefault:"gatehouse" doc:"Claim iss of access tokens"`
-	Audience string        `env:"JWT_AUDIENCE" envDefault:"gatehouse" doc:"Claim aud of access tokens"`
-}
-
-// Validate implements [config.Checked].
-func (c *Config) Validate(m *config.Mistakes) {
-	m.Strong("JWT_SECRET", c.Secret)
-	if c.Next != "" {
-		m.Strong("JWT_SECRET_NEXT", c.Next)
-	}
-	if c.Previous != "" {
-		m.Strong("JWT_SECRET_PREVIOUS", c.Previous)
-	}
-	m.Required("JWT_ISSUER", c.Issuer, "a name is wanted")
-	m.Required("JWT_AUDIENCE", c.Audience, "a name is wanted")
-}
+// ErrNoKeys says that a token cannot be judged, because the keyring is still
+// empty. It is no *[Error]: the token may well be valid.
+var ErrNoKeys = errors.New("no key is known yet")
 
 // Keyring signs with one key and verifies with several, chosen by the token's
-// kid. It is safe for concurrent use.
+// kid. Its keys may change at any time, all at once. It is safe for concurrent
+// use, and to sign or verify takes no lock.
 type Keyring struct {
 	issuer   string
 	audience string
-	signing  key
-	keys     map[string]key
 	parser   *jwt.Parser
 	now      func() time.Time
+	file     *watch.File // nil when the keys come from no file
+
+	keys atomic.Pointer[keySet]
+
+	mu      sync.Mutex // held while keys is replaced
+	own     []*Key     // from the settings or the file; the first one signs
+	fetched []*Key     // public keys from elsewhere
 }
 
-type key struct {
-	id     string
-	secret []byte
+// keySet is the keys at one time. It never changes.
+type keySet struct {
+	signing    *Key // nil when the keyring only verifies
+	byID       map[string]*Key
+	jwks       []byte
+	generation uint64
 }
 
-// NewKeyring builds the keyring; now is the clock that exp and nbf are held
-// against.
+// NewKeyring builds a keyring of the secrets in c; now is the clock that exp
+// and nbf are held against.
 func NewKeyring(c Config, now func() time.Time) *Keyring {
-	k := &Keyring{
-		issuer:   c.Issuer,
-		audience: c.Audience,
-		keys:     map[string]key{},
-		now:      now,
-	}
-	for _, s := range []config.Secret{c.Previous, c.Next, c.Secret} {
-		if s != "" {
-			k.signing = newKey(s)
-			k.keys[k.signing.id] = k.signing
-		}
-	}
+	k := &Keyring{issuer: c.Issuer, audience: c.Audience, now: now}
+	k.keys.Store(&keySet{})
 	k.parser = jwt.NewParser(
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
-		jwt.WithStrictDecoding(), // else a MAC with unused base64 bits set passes
+		jwt.WithValidMethods([]string{string(HS256), string(EdDSA)}), // each key then insists on its own
+		jwt.WithStrictDecoding(),                                     // else a MAC with unused base64 bits set passes
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuer(c.Issuer),
 		jwt.WithAudience(c.Audience),
 		jwt.WithLeeway(Leeway),
 		jwt.WithTimeFunc(now),
 	)
+	for _, s := range []config.Secret{c.Secret, c.Next, c.Previous} {
+		if s != "" {
+			k.own = append(k.own, newSecretKey([]byte(s.Reveal())))
+		}
+	}
+	k.replace()
 	return k
 }
 
-// newKey names a key by a MAC of its own secret, so that processes that share
-// the secret agree on the kid without another setting.
-func newKey(s config.Secret) key {
-	secret := []byte(s.Reveal())
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte("gatehouse kid"))
-	return key{id: hex.EncodeToString(mac.Sum(nil)[:8]), secret: secret}
+// setOwn replaces the keys of the file.
+func (k *Keyring) setOwn(stored []StoredKey) {
+	var own []*Key
+	for i := range stored {
+		switch stored[i].State {
+		case StateRevoked:
+		case StateActive:
+			own = append([]*Key{stored[i].key()}, own...)
+		default:
+			own = append(own, stored[i].key())
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.own = own
+	k.replace()
 }
+
+// SetFetched replaces the public keys that come from elsewhere, as
+// [ParseJWKS] returns them.
+func (k *Keyring) SetFetched(keys []*Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fetched = keys
+	k.replace()
+}
+
+// replace puts own and fetched keys in force. A key that stays keeps its
+// identity, so what was verified with it stays verified; one that goes is told
+// so. The lock is held, except before anybody else knows the keyring.
+func (k *Keyring) replace() {
+	old := k.keys.Load()
+	set := &keySet{
+		byID:       make(map[string]*Key, len(k.own)+len(k.fetched)),
+		jwks:       formatJWKS(k.own),
+		generation: old.generation,
+	}
+	if len(k.own) > 0 {
+		set.signing = k.own[0]
+	}
+	for _, keys := range [][]*Key{k.own, k.fetched} {
+		for _, key := range keys {
+			if set.byID[key.id] != nil {
+				continue
+			}
+			if known := old.byID[key.id]; known != nil {
+				key = known
+			} else {
+				set.generation = old.generation + 1
+			}
+			set.byID[key.id] = key
+		}
+	}
+	k.keys.Store(set)
+	for id, key := range old.byID {
+		if set.byID[id] == nil {
+			key.dropped.Store(true)
+		}
+	}
+}
+
+// Run follows the file that the keys come from until ctx ends. Without one it
+// returns at once.
+func (k *Keyring) Run(ctx context.Context) {
+	if k.file != nil {
+		k.file.Run(ctx)
+	}
+}
+
+// Reload looks now at the file that the keys come from, if there is one, and
+// gives a file that was refused another chance. On an error, which is logged
+// too, the keys stay as they were.
+func (k *Keyring) Reload() error {
+	if k.file == nil {
+		return nil
+	}
+	return k.file.Reload()
+}
+
+// Look is Reload for those who suspect a change: what was refused before is
+// not looked at again.
+func (k *Keyring) Look() error {
+	if k.file == nil {
+		return nil
+	}
+	return k.file.Look()
+}
+
+// Generation grows whenever a key comes that was not known. A token whose key
+// is unknown is worth another look when it has.
+func (k *Keyring) Generation() uint64 { return k.keys.Load().generation }
+
+// Empty reports whether the keyring has no key at all.
+func (k *Keyring) Empty() bool { return len(k.keys.Load().byID) == 0 }
+
+// JWKS returns the keyring's own public keys as a JSON Web Key Set (RFC 7517).
+// It must not be changed.
+func (k *Keyring) JWKS() []byte { return k.keys.Load().jwks }
 
 // Sign returns a token for the claims. IssuedAt, ExpiresAt and ID are set from
 // the clock, the lifetime and chance; the rest is the caller's. It refuses what
@@ -102,9 +180,13 @@ func (k *Keyring) Sign(c Claims, lifetime time.Duration) (string, error) {
 	case lifetime > MaxLifetime:
 		return "", fmt.Errorf("sign token: a lifetime of %v is above %v", lifetime, MaxLifetime)
 	}
+	key := k.keys.Load().signing
+	if key == nil {
+		return "", errors.New("sign token: there is no key to sign with")
+	}
 	now := k.now()
 	issued := now.Unix()
-	t := jwt.NewWithClaims(jwt.SigningMethodHS256, &wire{
+	t := jwt.NewWithClaims(key.method, &wire{
 		Issuer:    k.issuer,
 		Audience:  jwt.ClaimStrings{k.audience},
 		Subject:   c.UserID.String(),
@@ -117,47 +199,76 @@ func (k *Keyring) Sign(c Claims, lifetime time.Duration) (string, error) {
 		ExpiresAt: new(now.Add(lifetime).Unix()),
 		ID:        uuid.NewString(),
 	})
-	t.Header["kid"] = k.signing.id
-	signed, err := t.SignedString(k.signing.secret)
+	t.Header["kid"] = key.id
+	signed, err := t.SignedString(key.signing)
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
 	return signed, nil
 }
 
-// Verify returns the claims of a valid token, or an *[Error]. Whether the
-// session has been revoked is the caller's to check.
+// Verify returns the claims of a valid token, or an *[Error], or [ErrNoKeys].
+// Whether the session has been revoked is the caller's to check.
 func (k *Keyring) Verify(token string) (Claims, error) {
+	c, _, err := k.VerifyKey(token)
+	return c, err
+}
+
+// VerifyKey is Verify for callers that keep the claims: they are good for as
+// long as the key that it returns is [Key.Trusted].
+func (k *Keyring) VerifyKey(token string) (Claims, *Key, error) {
 	if token == "" {
-		return Claims{}, &Error{Missing}
+		return Claims{}, nil, &Error{Missing}
 	}
 	// The base64 decoder passes over line ends, so one token could be written
 	// in many ways.
 	if len(token) > MaxBytes || strings.ContainsAny(token, "\r\n") {
-		return Claims{}, &Error{Malformed}
+		return Claims{}, nil, &Error{Malformed}
 	}
 	var w wire
-	if _, err := k.parser.ParseWithClaims(token, &w, k.keyFor); err != nil {
-		return Claims{}, &Error{kindOfParse(err)}
+	var key *Key
+	_, err := k.parser.ParseWithClaims(token, &w, func(t *jwt.Token) (verifying any, err error) {
+		if key, err = k.keys.Load().find(t); err != nil {
+			return nil, err
+		}
+		return key.verifying, nil
+	})
+	switch {
+	case errors.Is(err, ErrNoKeys):
+		return Claims{}, nil, ErrNoKeys
+	case err != nil:
+		return Claims{}, nil, &Error{kindOfParse(err)}
 	}
-	return w.claims(k.now())
+	c, err := w.claims(k.now())
+	if err != nil {
+		return Claims{}, nil, err
+	}
+	return c, key, nil
 }
 
-// keyFor picks the key by kid. The algorithm was pinned before (RFC 8725
-// section 3.1). Sign sets three header parameters; any other is refused, so
-// that neither an extension (crit, RFC 7515 section 4.1.11) nor a key or its
-// address (jwk, jku, x5c, x5u) is ever looked at.
-func (k *Keyring) keyFor(t *jwt.Token) (any, error) {
+// find picks the key by kid. The token's algorithm must be the key's own (RFC
+// 8725 section 3.1): else a public key could be used as a secret. Sign sets
+// three header parameters; any other is refused, so that neither an extension
+// (crit, RFC 7515 section 4.1.11) nor a key or its address (jwk, jku, x5c, x5u)
+// is ever looked at.
+func (s *keySet) find(t *jwt.Token) (*Key, error) {
 	for name := range t.Header {
 		if name != "alg" && name != "kid" && name != "typ" {
 			return nil, &Error{Malformed}
 		}
 	}
-	kid, _ := t.Header["kid"].(string)
-	if key, ok := k.keys[kid]; ok {
-		return key.secret, nil
+	if len(s.byID) == 0 {
+		return nil, ErrNoKeys
 	}
-	return nil, &Error{UnknownKey}
+	kid, _ := t.Header["kid"].(string)
+	key := s.byID[kid]
+	switch {
+	case key == nil:
+		return nil, &Error{UnknownKey}
+	case t.Method != key.method:
+		return nil, &Error{BadSignature}
+	}
+	return key, nil
 }
 
 func kindOfParse(err error) Kind {

@@ -299,6 +299,9 @@ func TestConfigIsValidated(t *testing.T) {
 		{"empty", nil, []string{"JWT_SECRET"}},
 		{"short", []string{"JWT_SECRET=short", "JWT_SECRET_NEXT=short", "JWT_SECRET_PREVIOUS=short"},
 			[]string{"JWT_SECRET", "JWT_SECRET_NEXT", "JWT_SECRET_PREVIOUS"}},
+		{"nothing but a next one", []string{"JWT_SECRET_NEXT=" + secretB.Reveal()}, []string{"JWT_SECRET"}},
+		{"polls too often", []string{"JWT_SECRET=" + secretA.Reveal(), "JWT_KEYS_POLL=99ms"}, []string{"JWT_KEYS_POLL"}},
+		{"polls too rarely", []string{"JWT_SECRET=" + secretA.Reveal(), "JWT_KEYS_POLL=301s"}, []string{"JWT_KEYS_POLL"}},
 		{"an example", []string{"JWT_SECRET=your-256-bit-secret-goes-right-here!"}, []string{"JWT_SECRET"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -319,7 +322,7 @@ func TestConfigIsValidated(t *testing.T) {
 func TestConfigWantsIssuerAndAudience(t *testing.T) {
 	t.Parallel()
 	var m config.Mistakes
-	(&token.Config{Secret: secretA}).Validate(&m)
+	(&token.Config{Secret: secretA, KeysPoll: time.Second}).Validate(&m)
 	if diff := cmp.Diff([]string{"JWT_ISSUER", "JWT_AUDIENCE"}, m.Names()); diff != "" {
 		t.Errorf("what is wrong differs (-want +got):\n%s", diff)
 	}

@@ -91,11 +91,12 @@ const (
 	NotYetValid   Kind = "not_yet_valid"
 	WrongIssuer   Kind = "wrong_issuer"
 	WrongAudience Kind = "wrong_audience"
+	Revoked       Kind = "revoked" // valid, but its session was ended
 )
 
 // Kinds lists every kind, for metrics.
 func Kinds() []Kind {
-	return []Kind{Missing, Malformed, UnknownKey, BadSignature, Expired, NotYetValid, WrongIssuer, WrongAudience}
+	return []Kind{Missing, Malformed, UnknownKey, BadSignature, Expired, NotYetValid, WrongIssuer, WrongAudience, Revoked}
 }
 
 // Error is a refused token.

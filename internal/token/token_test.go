@@ -29,7 +29,7 @@ func TestKindOfFindsTheReason(t *testing.T) {
 func TestKindsListsEveryKindOnce(t *testing.T) {
 	t.Parallel()
 	want := []token.Kind{
-		"bad_signature", "expired", "malformed", "missing", "not_yet_valid", "unknown_key",
+		"bad_signature", "expired", "malformed", "missing", "not_yet_valid", "revoked", "unknown_key",
 		"wrong_audience", "wrong_issuer",
 	}
 	if got := slices.Sorted(slices.Values(token.Kinds())); !slices.Equal(got, want) {

@@ -32,6 +32,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) >= 2 && args[0] == "operator" && args[1] == "create" {
 		return operatorCreate(ctx, args[2:])
 	}
+	if len(args) >= 1 && args[0] == "keys" {
+		return keys(args[1:], os.Stdout)
+	}
 	switch command {
 	case "", "serve":
 		return serve(ctx)
@@ -68,6 +71,7 @@ func serve(ctx context.Context) error {
 	log.LogAttrs(ctx, slog.LevelInfo, "starting", append(config.Summary(&c), slog.String("version", buildinfo.Version))...)
 	b, err := backend.New(c, log)
 	if err == nil {
+		program.OnHangup(ctx, b.Reload)
 		err = b.Run(ctx)
 	}
 	return errors.Join(err, flush())

@@ -15,6 +15,10 @@ const usage = `usage: backend [command]
   migrate          bring the database up to date; make the first operator
   seed             make the demo tenant and user (development only)
   operator create  make an operator: -email ADDRESS [-username NAME] < password
+  keys init        make the key file of JWT_KEYS_DIR: [-alg EdDSA|HS256] [-from-secret]
+  keys rotate      let the next key sign and make a new next one: [-wait 1m] [-alg …]
+  keys list        show the keys without their secrets
+  keys revoke KID  withdraw a key at once
   health           ask the running backend whether it is ready
   settings         print every setting with its default, as JSON
   version          print the version

@@ -11,6 +11,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
@@ -29,6 +30,7 @@ const (
 // Service holds the rules of signing up and in.
 type Service struct {
 	Directory *placement.Directory
+	Announcer *announce.Announcer
 	Hasher    *password.Hasher
 	Keys      *token.Keyring
 	// AccessLifetime is how long an access token is valid.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
@@ -60,6 +61,7 @@ type login struct {
 	reached []limit // by this failure
 	session uuid.UUID
 	refresh string
+	ended   []tenantdb.RevokeOtherSessionsRow // the user's older sessions
 }
 
 // tryLogin looks at the counters after the password, and never before: whoever
@@ -91,6 +93,7 @@ func (s *Service) tryLogin(ctx context.Context, tenant placement.Tenant, in Logi
 	if err != nil {
 		return Pair{}, err
 	}
+	s.Announcer.Sessions(ctx, l.ended)
 	logins[l.outcome].Inc()
 	for _, limit := range l.reached {
 		trail.Security(s.Log, trail.Backoff, s.TenantHash(tenant.ID), by, slog.String("limit", limit.name))
@@ -121,7 +124,7 @@ func (s *Service) findUser(ctx context.Context, tenant, identifier string) (tena
 // under one identifier take turns here, so of many parallel guesses none is
 // right after the limit was reached.
 func (s *Service) decide(ctx context.Context, tx tenantdb.DBTX, l *login) error {
-	l.reached = nil
+	l.reached, l.ended = nil, nil
 	tenant := l.tenant.ID
 	if err := s.queries.LockLogins(ctx, tx, tenant+" "+hex.EncodeToString(l.counters[0].key)); err != nil {
 		return err
@@ -205,9 +208,10 @@ func (s *Service) openSession(ctx context.Context, tx tenantdb.DBTX, l *login) (
 		return err
 	}
 	if l.tenant.SingleSession {
-		if _, err := s.queries.RevokeOtherSessions(ctx, tx, tenantdb.RevokeOtherSessionsParams{
-			TenantID: tenant, UserID: l.user.ID, KeepID: l.session, Reason: "replaced",
-		}); err != nil {
+		l.ended, err = s.queries.RevokeOtherSessions(ctx, tx, tenantdb.RevokeOtherSessionsParams{
+			TenantID: tenant, UserID: l.user.ID, KeepID: l.session, Reason: "replaced", WindowSeconds: announce.Window.Seconds(),
+		})
+		if err != nil {
 			return err
 		}
 	}

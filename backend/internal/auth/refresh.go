@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/trail"
@@ -25,6 +26,7 @@ type refreshed struct {
 	token  string
 	// reused says that the session was revoked instead.
 	reused bool
+	ended  tenantdb.RevokeSessionRow
 }
 
 // Refresh spends a refresh token and gives a new pair of the same session. A
@@ -55,6 +57,7 @@ func (s *Service) Refresh(ctx context.Context, raw string, by trail.Origin) (Pai
 		return Pair{}, err
 	}
 	if r.reused {
+		s.Announcer.Session(ctx, r.ended)
 		trail.Security(s.Log, trail.RefreshReuse, s.TenantHash(tenant.ID), by,
 			slog.String("session", r.claims.Session.String()), slog.String("user", r.claims.UserID.String()))
 		return Pair{}, problem.New(problem.InvalidRefreshToken)
@@ -83,7 +86,8 @@ func (s *Service) rotate(ctx context.Context, tx tenantdb.DBTX, tenant string, h
 		return r, problem.New(problem.InvalidRefreshToken)
 	case state.Spent && !s.repeatable(state, by):
 		r.reused = true
-		return r, s.revokeReused(ctx, tx, r.claims, by)
+		r.ended, err = s.revokeReused(ctx, tx, r.claims, by)
+		return r, err
 	case state.Refreshes >= maxRefreshes:
 		p := problem.Newf(problem.RateLimited, "The limit %q is used up; see the Retry-After header.", "session_refresh")
 		p.RetryAfter = max(seconds(state.WindowSecondsLeft), 1)
@@ -129,13 +133,14 @@ func (s *Service) repeat(ctx context.Context, tx tenantdb.DBTX, tenant string, h
 	return s.queries.ReplaceSuccessor(ctx, tx, tenantdb.ReplaceSuccessorParams{TenantID: tenant, Hash: hash, Successor: next})
 }
 
-func (s *Service) revokeReused(ctx context.Context, tx tenantdb.DBTX, c token.Claims, by trail.Origin) error {
-	if _, err := s.queries.RevokeSession(ctx, tx, tenantdb.RevokeSessionParams{
-		TenantID: c.Tenant, ID: c.Session, UserID: c.UserID, Reason: "reuse",
-	}); err != nil {
-		return err
+func (s *Service) revokeReused(ctx context.Context, tx tenantdb.DBTX, c token.Claims, by trail.Origin) (tenantdb.RevokeSessionRow, error) {
+	ended, err := s.queries.RevokeSession(ctx, tx, tenantdb.RevokeSessionParams{
+		TenantID: c.Tenant, ID: c.Session, UserID: c.UserID, Reason: "reuse", WindowSeconds: announce.Window.Seconds(),
+	})
+	if err != nil {
+		return ended, err
 	}
-	return trail.Record(ctx, tx, c.Tenant, by, trail.Entry{
+	return ended, trail.Record(ctx, tx, c.Tenant, by, trail.Entry{
 		Action: trail.SessionReuse, Target: c.Session.String(), Details: map[string]string{"user": c.UserID.String()},
 	})
 }

@@ -7,8 +7,23 @@ package controldb
 import (
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 )
+
+type Override struct {
+	TenantID      string
+	Policy        string
+	UserID        *uuid.UUID
+	Requests      int32
+	PeriodSeconds int32
+	Burst         int64
+	Shadow        bool
+	Owner         string
+	Reason        string
+	ExpiresAt     *time.Time
+	CreatedAt     time.Time
+}
 
 type Placement struct {
 	TenantID       string

@@ -106,6 +106,55 @@ func (q *Queries) GetTenant(ctx context.Context, db DBTX, id string) (Tenant, er
 	return i, err
 }
 
+const ListTenantStates = `-- name: ListTenantStates :many
+select id, version, status, plan
+from control.tenants
+where id > $1::text
+  and (status <> 'deleted' or updated_at > now() - make_interval(secs => $2::float8))
+order by id
+limit $3
+`
+
+type ListTenantStatesParams struct {
+	AfterID       string
+	WindowSeconds float64
+	RowLimit      int32
+}
+
+type ListTenantStatesRow struct {
+	ID      string
+	Version int64
+	Status  string
+	Plan    string
+}
+
+// ListTenantStates lists what the edge knows of tenants, by id. Those that were
+// deleted longer ago than the window of time, in seconds, are left out.
+func (q *Queries) ListTenantStates(ctx context.Context, db DBTX, arg ListTenantStatesParams) ([]ListTenantStatesRow, error) {
+	rows, err := db.Query(ctx, ListTenantStates, arg.AfterID, arg.WindowSeconds, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListTenantStatesRow{}
+	for rows.Next() {
+		var i ListTenantStatesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Version,
+			&i.Status,
+			&i.Plan,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListTenantsByCreated = `-- name: ListTenantsByCreated :many
 select id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
 from control.tenants
@@ -448,6 +497,46 @@ select pg_advisory_xact_lock(hashtextextended('gatehouse.tenant:' || $1::text, 0
 func (q *Queries) TenantLock(ctx context.Context, db DBTX, id string) error {
 	_, err := db.Exec(ctx, TenantLock, id)
 	return err
+}
+
+const TouchTenant = `-- name: TouchTenant :one
+update control.tenants set version = version + 1, updated_at = now()
+where id = $1
+returning id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key
+`
+
+// TouchTenant gives the tenant another version, for a change of what belongs to
+// it.
+func (q *Queries) TouchTenant(ctx context.Context, db DBTX, id string) (Tenant, error) {
+	row := db.QueryRow(ctx, TouchTenant, id)
+	var i Tenant
+	err := row.Scan(
+		&i.ID,
+		&i.IDKey,
+		&i.Name,
+		&i.Placement,
+		&i.Status,
+		&i.Plan,
+		&i.Signup,
+		&i.SessionMode,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.NameKey,
+	)
+	return i, err
+}
+
+const TrySeedLock = `-- name: TrySeedLock :one
+select pg_try_advisory_xact_lock(hashtextextended('gatehouse.seed', 0))
+`
+
+// TrySeedLock is false while another transaction tells the edge of all tenants.
+func (q *Queries) TrySeedLock(ctx context.Context, db DBTX) (bool, error) {
+	row := db.QueryRow(ctx, TrySeedLock)
+	var pg_try_advisory_xact_lock bool
+	err := row.Scan(&pg_try_advisory_xact_lock)
+	return pg_try_advisory_xact_lock, err
 }
 
 const TryTenantLock = `-- name: TryTenantLock :one

@@ -29,6 +29,12 @@ func (c *Checker) Err() error {
 	return &problem.Error{Code: problem.ValidationFailed, Fields: c.findings}
 }
 
+// maxFindings is as many as help whoever reads them.
+const maxFindings = 50
+
+// Full reports that there is no use in looking for more findings.
+func (c *Checker) Full() bool { return len(c.findings) >= maxFindings }
+
 // Add records a finding of the caller's own.
 func (c *Checker) Add(pointer, code, format string, args ...any) {
 	c.findings = append(c.findings, problem.Field{Name: pointer, Code: code, Message: fmt.Sprintf(format, args...)})

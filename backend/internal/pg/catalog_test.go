@@ -53,6 +53,8 @@ func TestRolesCannotBypass(t *testing.T) {
 	for _, sql := range []string{
 		"update app.residents set fenced_at = null",
 		"insert into control.tenants (id, name) values ('x', 'x')",
+		"select * from control.limit_overrides",
+		"delete from control.limit_overrides",
 		"alter table tenant.users no force row level security",
 		"select app.protect('tenant.users')",
 		"create table tenant.x ()",
@@ -106,6 +108,7 @@ func TestEveryTenantQueryCanUseAnIndex(t *testing.T) {
 	}
 	ordered := map[string]string{
 		"ListContactsByCreated": "ROW(created_at, id)", "ListContactsByName": "ROW(name_sort, id)", "ListContactsByAge": "ROW(age, id)",
+		"ListRevokedSessions": "ROW(revoked_at, id)",
 	}
 	tested := 0
 	for name, sql := range generatedQueries(t) {
@@ -131,6 +134,30 @@ func TestEveryTenantQueryCanUseAnIndex(t *testing.T) {
 	}
 	if tested < 15 {
 		t.Errorf("found %d queries only", tested)
+	}
+}
+
+// What is read over all tenants of a database goes by an index, too, as the role
+// for housekeeping sees them.
+func TestQueriesOfAllTenantsCanUseAnIndex(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	conn := dbtest.Connect(t, db.MaintURL)
+	if _, err := conn.Exec(t.Context(), "set plan_cache_mode = force_generic_plan; set enable_seqscan = off"); err != nil {
+		t.Fatal(err)
+	}
+	for name, cond := range map[string]string{
+		"ListRevokedSessionsOfAllTenants": `using sessions_revoked_everywhere on sessions (?s:.*)Index Cond: .*ROW\(revoked_at, id\)`,
+		"ListAuditOfAllTenants":           `using audit_created_everywhere on audit`,
+		"ListAuditOfAllTenantsDesc":       `using audit_created_everywhere on audit`,
+	} {
+		sql, ok := generatedQueries(t)[name]
+		if !ok {
+			t.Fatalf("there is no %s", name)
+		}
+		if plan := explain(t, conn, sql); !regexp.MustCompile(cond).MatchString(plan) || strings.Contains(plan, "Sort") {
+			t.Errorf("%s does not go by its index:\n%s", name, plan)
+		}
 	}
 }
 

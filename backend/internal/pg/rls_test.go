@@ -33,9 +33,10 @@ var exempt = map[string]string{
 // Queries that name no tenant, because they are for gh_maint. They are tested
 // like the others.
 var wide = map[string]string{
-	"ListAuditOfAllTenants":     "is how operators read the audit trail",
-	"ListAuditOfAllTenantsDesc": "is how operators read the audit trail",
-	"CountUsersOfAllTenants":    "is for the statistics of operators",
+	"ListAuditOfAllTenants":           "is how operators read the audit trail",
+	"ListAuditOfAllTenantsDesc":       "is how operators read the audit trail",
+	"CountUsersOfAllTenants":          "is for the statistics of operators",
+	"ListRevokedSessionsOfAllTenants": "is what the gateways are told of, which are everybody's",
 }
 
 // Row-level security alone keeps the tenants of a database apart. Every query

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/web"
@@ -17,6 +18,7 @@ import (
 // Service lists and ends sessions.
 type Service struct {
 	Directory *placement.Directory
+	Announcer *announce.Announcer
 
 	queries tenantdb.Queries
 }

@@ -6,10 +6,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/trail"
-	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
 
@@ -42,21 +42,23 @@ func (s *Service) find(ctx context.Context, db tenantdb.DBTX, c token.Claims, us
 // Any other one, or one that has ended already, is not found.
 func (s *Service) end(ctx context.Context, by trail.Origin, session uuid.UUID) error {
 	c := by.Claims
-	return s.Directory.InTx(ctx, pg.Caller(c, true), func(tx tenantdb.DBTX) error {
-		n, err := s.queries.RevokeSession(ctx, tx, tenantdb.RevokeSessionParams{
-			TenantID: c.Tenant, ID: session, UserID: c.UserID, Reason: reasonLogout,
+	var ended tenantdb.RevokeSessionRow
+	err := s.Directory.InTx(ctx, pg.Caller(c, true), func(tx tenantdb.DBTX) (err error) {
+		ended, err = s.queries.RevokeSession(ctx, tx, tenantdb.RevokeSessionParams{
+			TenantID: c.Tenant, ID: session, UserID: c.UserID, Reason: reasonLogout, WindowSeconds: announce.Window.Seconds(),
 		})
 		if err != nil {
 			return err
-		}
-		if n == 0 {
-			return problem.New(problem.NotFound)
 		}
 		return trail.Record(ctx, tx, c.Tenant, by, trail.Entry{
 			Action: trail.SessionEnd, Target: session.String(),
 			Details: map[string]string{"reason": reasonLogout, "user": c.UserID.String()},
 		})
 	})
+	if err == nil {
+		s.Announcer.Session(ctx, ended)
+	}
+	return err
 }
 
 // endAll ends all sessions of a user. When there are none, nothing has changed
@@ -67,19 +69,25 @@ func (s *Service) endAll(ctx context.Context, by trail.Origin, user uuid.UUID) e
 	if user != c.UserID {
 		reason = reasonAdmin
 	}
-	return s.Directory.InTx(ctx, pg.Caller(c, true), func(tx tenantdb.DBTX) error {
+	var ended []tenantdb.RevokeOtherSessionsRow
+	err := s.Directory.InTx(ctx, pg.Caller(c, true), func(tx tenantdb.DBTX) error {
 		if err := s.find(ctx, tx, c, user); err != nil {
 			return err
 		}
-		n, err := s.queries.RevokeOtherSessions(ctx, tx, tenantdb.RevokeOtherSessionsParams{
-			TenantID: c.Tenant, UserID: user, KeepID: uuid.Nil, Reason: reason,
+		var err error
+		ended, err = s.queries.RevokeOtherSessions(ctx, tx, tenantdb.RevokeOtherSessionsParams{
+			TenantID: c.Tenant, UserID: user, KeepID: uuid.Nil, Reason: reason, WindowSeconds: announce.Window.Seconds(),
 		})
-		if err != nil || n == 0 {
+		if err != nil || len(ended) == 0 {
 			return err
 		}
 		return trail.Record(ctx, tx, c.Tenant, by, trail.Entry{
 			Action: trail.SessionEndAll, Target: user.String(),
-			Details: map[string]string{"reason": reason, "sessions": strconv.FormatInt(n, 10)},
+			Details: map[string]string{"reason": reason, "sessions": strconv.Itoa(len(ended))},
 		})
 	})
+	if err == nil {
+		s.Announcer.Sessions(ctx, ended)
+	}
+	return err
 }

@@ -6,12 +6,14 @@ import (
 	"net/url"
 	"time"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/trail"
+	"gatehouse/internal/limit"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
@@ -31,6 +33,7 @@ type creation struct {
 	url *url.URL // of a dedicated tenant
 
 	worked, provisioned bool
+	made                limit.Tenant
 }
 
 // work makes the tenant in the transaction that it is given, and so that
@@ -57,6 +60,9 @@ func (c *creation) work(ctx context.Context, tx tenantdb.DBTX) (controldb.Tenant
 		err = c.place(ctx, tx, t.ID)
 	}
 	if err != nil {
+		return t, err
+	}
+	if c.made, err = announce.State(ctx, tx, t); err != nil {
 		return t, err
 	}
 	c.worked = true
@@ -130,11 +136,12 @@ func (s *Service) provision(ctx context.Context, tx tenantdb.DBTX, id string, pr
 }
 
 // done finishes an attempt whose transaction has ended, with err.
-func (c *creation) done(err error) {
+func (c *creation) done(ctx context.Context, err error) {
 	switch {
 	case err != nil && c.provisioned:
 		c.retire()
 	case err == nil && c.worked:
+		c.Announcer.Tenant(ctx, c.made)
 		c.changed(c.by, trail.TenantCreate, c.in.ID)
 	}
 }

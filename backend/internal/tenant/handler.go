@@ -99,7 +99,7 @@ func (s *Service) HandleCreate(r *web.Request) error {
 		a.Location = "/api/v1/admin/tenants/" + t.ID
 		return a, err
 	})
-	c.done(err)
+	c.done(r.Context(), err)
 	return err
 }
 

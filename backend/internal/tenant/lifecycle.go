@@ -3,16 +3,19 @@ package tenant
 import (
 	"context"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/trail"
+	"gatehouse/internal/limit"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
 
 // suspend refuses everybody of the tenant at once and ends all its sessions. A
-// tenant that is suspended already stays as it is.
+// tenant that is suspended already stays as it is. The edge is told of the
+// tenant, and so refuses its tokens without knowing its sessions.
 //
 // A dedicated database is told after the control plane is committed, by when
 // nobody can sign in any more (see tell). When it cannot be told, the answer is
@@ -20,6 +23,7 @@ import (
 // through.
 func (s *Service) suspend(ctx context.Context, by trail.Origin, id string) (controldb.Tenant, error) {
 	var t controldb.Tenant
+	var state limit.Tenant
 	changed := false
 	err := s.Maint.InTx(ctx, pg.Caller(by.Claims, true), func(tx tenantdb.DBTX) (err error) {
 		if t, err = s.lockToEnd(ctx, tx, id); err != nil {
@@ -36,14 +40,15 @@ func (s *Service) suspend(ctx context.Context, by trail.Origin, id string) (cont
 				return err
 			}
 		}
-		if t.Placement == dedicated {
-			return nil
+		if state, err = announce.State(ctx, tx, t); err != nil || t.Placement == dedicated {
+			return err
 		}
 		return s.shutOut(ctx, tx, id)
 	})
 	if err != nil {
 		return t, err
 	}
+	s.Announcer.Tenant(ctx, state)
 	if changed {
 		s.changed(by, trail.TenantSuspend, id)
 	}
@@ -71,6 +76,9 @@ func (s *Service) shutOut(ctx context.Context, tx tenantdb.DBTX, id string) erro
 //
 // A dedicated database is told before the control plane is changed: until both
 // are, the tenant is suspended, and a repeat does it all.
+//
+// The edge is told of the sessions that ended with the suspension before it lets
+// the tenant's tokens pass again.
 func (s *Service) resume(ctx context.Context, by trail.Origin, id string) (controldb.Tenant, error) {
 	t, err := s.get(ctx, by.Claims, id)
 	if err != nil {
@@ -84,6 +92,8 @@ func (s *Service) resume(ctx context.Context, by trail.Origin, id string) (contr
 		defer release()
 	}
 	changed := false
+	var ended []tenantdb.ListRevokedSessionsRow
+	var state limit.Tenant
 	err = s.Maint.InTx(ctx, pg.Caller(by.Claims, true), func(tx tenantdb.DBTX) (err error) {
 		if t, err = s.lock(ctx, tx, id); err != nil {
 			return err
@@ -98,12 +108,15 @@ func (s *Service) resume(ctx context.Context, by trail.Origin, id string) (contr
 			if err != nil {
 				return err
 			}
-			err = s.Directory.AsOwner(ctx, id, own.SealedOwnerURL, func(tx tenantdb.DBTX) error { return s.letIn(ctx, tx, t) })
+			err = s.Directory.AsOwner(ctx, id, own.SealedOwnerURL, func(tx tenantdb.DBTX) (err error) {
+				ended, err = s.letIn(ctx, tx, t)
+				return err
+			})
 			if err != nil {
 				return untold(err, "The tenant's own database could not be told, so the tenant stays "+t.Status+"; please repeat.")
 			}
 		case changed:
-			if err := s.letIn(ctx, tx, t); err != nil {
+			if ended, err = s.letIn(ctx, tx, t); err != nil {
 				return err
 			}
 		}
@@ -113,9 +126,13 @@ func (s *Service) resume(ctx context.Context, by trail.Origin, id string) (contr
 		if t, err = s.control.SetTenantStatus(ctx, tx, controldb.SetTenantStatusParams{ID: id, Status: active}); err != nil {
 			return err
 		}
+		if state, err = announce.State(ctx, tx, t); err != nil {
+			return err
+		}
 		return record(ctx, tx, by, trail.TenantResume, t, nil)
 	})
 	if err == nil && changed {
+		s.Announcer.Resumed(ctx, state, ended)
 		s.changed(by, trail.TenantResume, id)
 	}
 	return t, err
@@ -123,14 +140,18 @@ func (s *Service) resume(ctx context.Context, by trail.Origin, id string) (contr
 
 // letIn ends the suspension where the tenant's data is. A sign-in that was under
 // way when it began may have left a session, which is not to come alive now;
-// those of a tenant that is active already are its users' present ones.
-func (s *Service) letIn(ctx context.Context, tx tenantdb.DBTX, t controldb.Tenant) error {
+// those of a tenant that is active already are its users' present ones. It
+// returns the sessions that the edge has to know of.
+func (s *Service) letIn(ctx context.Context, tx tenantdb.DBTX, t controldb.Tenant) (ended []tenantdb.ListRevokedSessionsRow, err error) {
 	if t.Status == suspended {
 		if _, err := s.queries.EndTenantSessions(ctx, tx, tenantdb.EndTenantSessionsParams{TenantID: t.ID, Reason: suspended}); err != nil {
-			return err
+			return nil, err
+		}
+		if ended, err = announce.Revoked(ctx, tx, t.ID); err != nil {
+			return nil, err
 		}
 	}
-	return s.queries.ResumeResident(ctx, tx, t.ID)
+	return ended, s.queries.ResumeResident(ctx, tx, t.ID)
 }
 
 // delete takes the tenant out of service for good and ends all its sessions. The
@@ -144,6 +165,7 @@ func (s *Service) letIn(ctx context.Context, tx tenantdb.DBTX, t controldb.Tenan
 // is read through it.
 func (s *Service) delete(ctx context.Context, by trail.Origin, id string, match []int64) error {
 	var t controldb.Tenant
+	var state limit.Tenant
 	changed := false
 	err := s.Maint.InTx(ctx, pg.Caller(by.Claims, true), func(tx tenantdb.DBTX) (err error) {
 		if t, err = s.lockToEnd(ctx, tx, id); err != nil {
@@ -167,6 +189,12 @@ func (s *Service) delete(ctx context.Context, by trail.Origin, id string, match 
 		if t, err = s.control.SetTenantStatus(ctx, tx, controldb.SetTenantStatusParams{ID: id, Status: deleted}); err != nil {
 			return err
 		}
+		if err := s.control.DeleteOverrides(ctx, tx, id); err != nil {
+			return err
+		}
+		if state, err = announce.State(ctx, tx, t); err != nil {
+			return err
+		}
 		if err := record(ctx, tx, by, trail.TenantDelete, t, nil); err != nil {
 			return err
 		}
@@ -179,6 +207,7 @@ func (s *Service) delete(ctx context.Context, by trail.Origin, id string, match 
 		return err
 	}
 	if changed {
+		s.Announcer.Tenant(ctx, state)
 		s.changed(by, trail.TenantDelete, id)
 	}
 	if t.Placement == shared {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/dbtest"
 	"gatehouse/backend/internal/pg"
@@ -19,6 +20,7 @@ import (
 	"gatehouse/backend/internal/trail"
 	"gatehouse/internal/config"
 	"gatehouse/internal/problem"
+	"gatehouse/internal/redisconn"
 	"gatehouse/internal/token"
 )
 
@@ -37,10 +39,18 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	main, own := dbtest.New(t), dbtest.NewDedicated(t)
 	p, c := newTestProber(t, main)
+	log, hash := slog.New(slog.DiscardHandler), func(tenant string) string { return tenant }
+	redis, err := redisconn.Open(redisconn.Config{URL: "redis://127.0.0.1:1/0", Timeout: time.Millisecond}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = redis.Close() })
 	w := &world{
 		Service: New(Service{
-			Maint: p.maint, Directory: p.directory, Prober: p, Log: slog.New(slog.DiscardHandler),
-			TenantHash: func(tenant string) string { return tenant },
+			Maint: p.maint, Directory: p.directory, Prober: p, Log: log, TenantHash: hash,
+			Announcer: announce.New(announce.Options{
+				Redis: redis, Maint: p.maint, Directory: p.directory, TenantHash: hash, Now: time.Now, Log: log,
+			}),
 		}),
 		t: t, clock: c, main: main, own: own,
 		by: trail.Origin{Claims: token.Claims{Tenant: token.PlatformTenant, UserID: uuid.New(), Username: "oper", Role: token.Operator}},

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/pg"
@@ -25,6 +26,7 @@ import (
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/web"
 	"gatehouse/internal/config"
+	"gatehouse/internal/limit"
 	"gatehouse/internal/problem"
 )
 
@@ -33,6 +35,7 @@ type Service struct {
 	// Maint is the main database as gh_maint.
 	Maint     *pg.DB
 	Directory *placement.Directory
+	Announcer *announce.Announcer
 	Prober    *Prober
 	Log       *slog.Logger
 	// TenantHash gives the name under which a tenant appears in logs.
@@ -72,7 +75,7 @@ const (
 var (
 	placements   = []string{shared, dedicated}
 	statuses     = []string{active, suspended, moving, deleted}
-	plans        = []string{"free", "standard", "premium"}
+	plans        = limit.Plans()
 	signups      = []string{"closed", "invite", "open"}
 	sessionModes = []string{"multi", "single"}
 )
@@ -106,7 +109,7 @@ func (in *Creation) check() (*url.URL, error) {
 		implied = dedicated
 	}
 	choose(&c, "/placement", &in.Placement, placements, implied)
-	choose(&c, "/plan", &in.Plan, plans, "standard")
+	choose(&c, "/plan", &in.Plan, plans, limit.DefaultPlan)
 	choose(&c, "/signup", &in.Signup, signups, "closed")
 	choose(&c, "/session_mode", &in.SessionMode, sessionModes, "multi")
 	var u *url.URL

@@ -4,12 +4,14 @@ import (
 	"context"
 	"net/url"
 
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/trail"
+	"gatehouse/internal/limit"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
@@ -19,6 +21,7 @@ import (
 // former one are let go afterwards.
 func (s *Service) update(ctx context.Context, by trail.Origin, id string, match []int64, in Changes, u *url.URL) (controldb.Tenant, error) {
 	var t controldb.Tenant
+	var state limit.Tenant
 	err := s.Maint.InTx(ctx, pg.Caller(by.Claims, true), func(tx tenantdb.DBTX) (err error) {
 		if t, err = s.lock(ctx, tx, id); err != nil {
 			return err
@@ -51,6 +54,9 @@ func (s *Service) update(ctx context.Context, by trail.Origin, id string, match 
 		if err != nil {
 			return err
 		}
+		if state, err = announce.State(ctx, tx, t); err != nil {
+			return err
+		}
 		return record(ctx, tx, by, trail.TenantUpdate, t, details)
 	})
 	if err != nil {
@@ -59,6 +65,7 @@ func (s *Service) update(ctx context.Context, by trail.Origin, id string, match 
 	if u != nil {
 		s.Directory.Forget(id)
 	}
+	s.Announcer.Tenant(ctx, state)
 	s.changed(by, trail.TenantUpdate, id)
 	return t, nil
 }

@@ -143,6 +143,105 @@ func (q *Queries) GetRefreshState(ctx context.Context, db DBTX, arg GetRefreshSt
 	return i, err
 }
 
+const ListRevokedSessions = `-- name: ListRevokedSessions :many
+select s.id, s.revoked_at::timestamptz as revoked_at from tenant.sessions s
+where s.tenant_id = $1
+  and s.revoked_at > now() - make_interval(secs => $2::float8)
+  and s.last_refresh_at > now() - make_interval(secs => $2::float8)
+  and (s.revoked_at, s.id) > ($3::timestamptz, $4::uuid)
+order by s.revoked_at, s.id
+limit $5
+`
+
+type ListRevokedSessionsParams struct {
+	TenantID       string
+	WindowSeconds  float64
+	AfterRevokedAt time.Time
+	AfterID        uuid.UUID
+	RowLimit       int32
+}
+
+type ListRevokedSessionsRow struct {
+	ID        uuid.UUID
+	RevokedAt time.Time
+}
+
+// ListRevokedSessions lists the sessions of a tenant that have ended within the
+// window of time, in seconds, and an access token of which may still be valid.
+func (q *Queries) ListRevokedSessions(ctx context.Context, db DBTX, arg ListRevokedSessionsParams) ([]ListRevokedSessionsRow, error) {
+	rows, err := db.Query(ctx, ListRevokedSessions,
+		arg.TenantID,
+		arg.WindowSeconds,
+		arg.AfterRevokedAt,
+		arg.AfterID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListRevokedSessionsRow{}
+	for rows.Next() {
+		var i ListRevokedSessionsRow
+		if err := rows.Scan(&i.ID, &i.RevokedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListRevokedSessionsOfAllTenants = `-- name: ListRevokedSessionsOfAllTenants :many
+select s.id, s.revoked_at::timestamptz as revoked_at from tenant.sessions s
+where s.revoked_at > now() - make_interval(secs => $1::float8)
+  and s.last_refresh_at > now() - make_interval(secs => $1::float8)
+  and (s.revoked_at, s.id) > ($2::timestamptz, $3::uuid)
+order by s.revoked_at, s.id
+limit $4
+`
+
+type ListRevokedSessionsOfAllTenantsParams struct {
+	WindowSeconds  float64
+	AfterRevokedAt time.Time
+	AfterID        uuid.UUID
+	RowLimit       int32
+}
+
+type ListRevokedSessionsOfAllTenantsRow struct {
+	ID        uuid.UUID
+	RevokedAt time.Time
+}
+
+// ListRevokedSessionsOfAllTenants is for the role for housekeeping, which sees
+// the rows of all tenants.
+func (q *Queries) ListRevokedSessionsOfAllTenants(ctx context.Context, db DBTX, arg ListRevokedSessionsOfAllTenantsParams) ([]ListRevokedSessionsOfAllTenantsRow, error) {
+	rows, err := db.Query(ctx, ListRevokedSessionsOfAllTenants,
+		arg.WindowSeconds,
+		arg.AfterRevokedAt,
+		arg.AfterID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListRevokedSessionsOfAllTenantsRow{}
+	for rows.Next() {
+		var i ListRevokedSessionsOfAllTenantsRow
+		if err := rows.Scan(&i.ID, &i.RevokedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListSessionsByCreated = `-- name: ListSessionsByCreated :many
 select tenant_id, id, user_id, ip, user_agent, created_at, last_refresh_at, expires_at,
        revoked_at, revoked_reason, refreshes, refreshes_since
@@ -298,59 +397,88 @@ func (q *Queries) ReplaceSuccessor(ctx context.Context, db DBTX, arg ReplaceSucc
 	return err
 }
 
-const RevokeOtherSessions = `-- name: RevokeOtherSessions :execrows
+const RevokeOtherSessions = `-- name: RevokeOtherSessions :many
 update tenant.sessions set revoked_at = now(), revoked_reason = $1::text
 where tenant_id = $2 and user_id = $3 and id <> $4
   and revoked_at is null and expires_at > now()
+returning id, (last_refresh_at > now() - make_interval(secs => $5::float8))::boolean as token_live
 `
 
 type RevokeOtherSessionsParams struct {
-	Reason   string
-	TenantID string
-	UserID   uuid.UUID
-	KeepID   uuid.UUID
+	Reason        string
+	TenantID      string
+	UserID        uuid.UUID
+	KeepID        uuid.UUID
+	WindowSeconds float64
+}
+
+type RevokeOtherSessionsRow struct {
+	ID        uuid.UUID
+	TokenLive bool
 }
 
 // RevokeOtherSessions ends the live sessions of a user but one; the nil UUID
-// keeps none.
-func (q *Queries) RevokeOtherSessions(ctx context.Context, db DBTX, arg RevokeOtherSessionsParams) (int64, error) {
-	result, err := db.Exec(ctx, RevokeOtherSessions,
+// keeps none. It lists them as RevokeSession does.
+func (q *Queries) RevokeOtherSessions(ctx context.Context, db DBTX, arg RevokeOtherSessionsParams) ([]RevokeOtherSessionsRow, error) {
+	rows, err := db.Query(ctx, RevokeOtherSessions,
 		arg.Reason,
 		arg.TenantID,
 		arg.UserID,
 		arg.KeepID,
+		arg.WindowSeconds,
 	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []RevokeOtherSessionsRow{}
+	for rows.Next() {
+		var i RevokeOtherSessionsRow
+		if err := rows.Scan(&i.ID, &i.TokenLive); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-const RevokeSession = `-- name: RevokeSession :execrows
+const RevokeSession = `-- name: RevokeSession :one
 update tenant.sessions set revoked_at = now(), revoked_reason = $1::text
 where tenant_id = $2 and id = $3 and user_id = $4
   and revoked_at is null and expires_at > now()
+returning id, (last_refresh_at > now() - make_interval(secs => $5::float8))::boolean as token_live
 `
 
 type RevokeSessionParams struct {
-	Reason   string
-	TenantID string
-	ID       uuid.UUID
-	UserID   uuid.UUID
+	Reason        string
+	TenantID      string
+	ID            uuid.UUID
+	UserID        uuid.UUID
+	WindowSeconds float64
 }
 
-// RevokeSession changes no row unless the session is the user's and live.
-func (q *Queries) RevokeSession(ctx context.Context, db DBTX, arg RevokeSessionParams) (int64, error) {
-	result, err := db.Exec(ctx, RevokeSession,
+type RevokeSessionRow struct {
+	ID        uuid.UUID
+	TokenLive bool
+}
+
+// RevokeSession finds no row unless the session is the user's and live. An access
+// token of a session may still be valid if the last of them was given within the
+// window of time, in seconds.
+func (q *Queries) RevokeSession(ctx context.Context, db DBTX, arg RevokeSessionParams) (RevokeSessionRow, error) {
+	row := db.QueryRow(ctx, RevokeSession,
 		arg.Reason,
 		arg.TenantID,
 		arg.ID,
 		arg.UserID,
+		arg.WindowSeconds,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	var i RevokeSessionRow
+	err := row.Scan(&i.ID, &i.TokenLive)
+	return i, err
 }
 
 const SpendRefreshToken = `-- name: SpendRefreshToken :exec

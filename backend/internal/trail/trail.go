@@ -53,6 +53,7 @@ const (
 	TenantSuspend Action = "tenant.suspend"
 	TenantResume  Action = "tenant.resume"
 	TenantDelete  Action = "tenant.delete"
+	LimitsUpdate  Action = "limits.update"
 
 	ContactImport Action = "contact.import"
 	ContactExport Action = "contact.export"
@@ -65,7 +66,7 @@ func Actions() []string {
 		UserSignup, UserCreate, UserUpdate, UserRole, UserActivate, UserDeactivate, UserDelete, UserPassword,
 		SessionEnd, SessionEndAll, SessionReuse, LoginBackoff,
 		InvitationCreate, InvitationUse, InvitationDelete,
-		TenantCreate, TenantUpdate, TenantSuspend, TenantResume, TenantDelete,
+		TenantCreate, TenantUpdate, TenantSuspend, TenantResume, TenantDelete, LimitsUpdate,
 		ContactImport, ContactExport,
 	} {
 		names = append(names, string(a))

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/backend/internal/account"
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/tenantdb"
@@ -80,22 +81,33 @@ func (s *Service) store(ctx context.Context, tx tenantdb.DBTX, u tenantdb.User, 
 	return after, account.Taken(err, in.Username)
 }
 
-// endSessions ends all sessions of a user who got another role or was
-// deactivated.
-func (s *Service) endSessions(ctx context.Context, tx tenantdb.DBTX, before, after tenantdb.User) error {
-	var reason string
+// Reasons that a session keeps for having ended.
+const (
+	reasonDeactivated = "deactivated"
+	reasonRole        = "role"
+	reasonDeleted     = "deleted"
+)
+
+// reasonFor is why an update ends the user's sessions: it was deactivated or got
+// another role. It is "" when they go on.
+func reasonFor(before, after tenantdb.User) string {
 	switch {
 	case before.Active && !after.Active:
-		reason = "deactivated"
+		return reasonDeactivated
 	case before.Role != after.Role:
-		reason = "role"
-	default:
-		return nil
+		return reasonRole
 	}
-	_, err := s.queries.RevokeOtherSessions(ctx, tx, tenantdb.RevokeOtherSessionsParams{
-		TenantID: after.TenantID, UserID: after.ID, KeepID: uuid.Nil, Reason: reason,
+	return ""
+}
+
+// endSessions ends all sessions of a user, if there is a reason.
+func (s *Service) endSessions(ctx context.Context, tx tenantdb.DBTX, u tenantdb.User, reason string) ([]tenantdb.RevokeOtherSessionsRow, error) {
+	if reason == "" {
+		return nil, nil
+	}
+	return s.queries.RevokeOtherSessions(ctx, tx, tenantdb.RevokeOtherSessionsParams{
+		TenantID: u.TenantID, UserID: u.ID, KeepID: uuid.Nil, Reason: reason, WindowSeconds: announce.Window.Seconds(),
 	})
-	return err
 }
 
 // voidInvitations takes back what somebody invited to who may do so no more: it

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/backend/internal/account"
+	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
@@ -25,6 +26,7 @@ import (
 // Service holds the rules of users and invitations.
 type Service struct {
 	Directory *placement.Directory
+	Announcer *announce.Announcer
 	// Maint reaches the main database for what operators do.
 	Maint  *pg.DB
 	Hasher *password.Hasher
@@ -122,6 +124,7 @@ func isAdmin(c token.Claims) bool { return c.Role.Satisfies(token.Admin) }
 // any. Who is no admin changes its own record, and neither role nor activity.
 func (s *Service) Update(ctx context.Context, by trail.Origin, id uuid.UUID, match []int64, in Fields) (tenantdb.User, error) {
 	var before, after tenantdb.User
+	var ended []tenantdb.RevokeOtherSessionsRow
 	err := s.inTx(ctx, by.Claims, func(tx tenantdb.DBTX) (err error) {
 		loses := func(u tenantdb.User) bool {
 			then := tenantdb.User{TenantID: u.TenantID, Role: in.roleOf(u), Active: in.Active}
@@ -136,7 +139,7 @@ func (s *Service) Update(ctx context.Context, by trail.Origin, id uuid.UUID, mat
 		if after, err = s.store(ctx, tx, before, in); err != nil {
 			return err
 		}
-		if err := s.endSessions(ctx, tx, before, after); err != nil {
+		if ended, err = s.endSessions(ctx, tx, after, reasonFor(before, after)); err != nil {
 			return err
 		}
 		if administers(before) && !administers(after) {
@@ -154,6 +157,7 @@ func (s *Service) Update(ctx context.Context, by trail.Origin, id uuid.UUID, mat
 	if err != nil {
 		return tenantdb.User{}, err
 	}
+	s.Announcer.Sessions(ctx, ended)
 	if after.Role != before.Role {
 		trail.Security(s.Log, trail.RoleChange, s.TenantHash(after.TenantID), by,
 			slog.String("user", id.String()), slog.String("from", before.Role), slog.String("to", after.Role))
@@ -194,9 +198,13 @@ func entries(before, after tenantdb.User) []trail.Entry {
 
 // Delete removes a user and with it its sessions; its sign-ins stay, nobody's.
 func (s *Service) Delete(ctx context.Context, by trail.Origin, id uuid.UUID, match []int64) error {
-	return s.inTx(ctx, by.Claims, func(tx tenantdb.DBTX) error {
+	var ended []tenantdb.RevokeOtherSessionsRow
+	err := s.inTx(ctx, by.Claims, func(tx tenantdb.DBTX) error {
 		u, err := s.lock(ctx, tx, by.Claims.Tenant, id, match, administers)
 		if err != nil {
+			return err
+		}
+		if ended, err = s.endSessions(ctx, tx, u, reasonDeleted); err != nil {
 			return err
 		}
 		if err := s.voidInvitations(ctx, tx, u); err != nil {
@@ -209,6 +217,10 @@ func (s *Service) Delete(ctx context.Context, by trail.Origin, id uuid.UUID, mat
 			Action: trail.UserDelete, Target: u.ID.String(), Details: map[string]string{"username": u.Username, "role": u.Role},
 		})
 	})
+	if err == nil {
+		s.Announcer.Sessions(ctx, ended)
+	}
+	return err
 }
 
 // errLastAdmin says that nobody would be left to administer the tenant.

@@ -25,8 +25,10 @@ const (
 
 // Decode reads the JSON object of the request's body into dst, a pointer to a
 // struct. Members are matched exactly by their json tag; those tagged omitzero
-// are optional. Unknown, repeated, missing and null members, wrong types,
-// invalid UTF-8 and trailing data are refused, with all findings at once.
+// are optional, and those also tagged null:"absent" may be null instead. Unknown,
+// repeated, missing and other null members, wrong types, invalid UTF-8 and
+// trailing data are refused, with all findings at once. A member may be a list of
+// structs, to which the same applies.
 func (r *Request) Decode(dst any) error {
 	if !isJSON(r.ctx.Request.Header.ContentType()) {
 		return problem.New(problem.UnsupportedMediaType)
@@ -51,24 +53,41 @@ func decode(body []byte, dst any) error {
 	if members == nil { // null
 		return notAnObject()
 	}
-	var findings []problem.Field
-	add := func(name, code, message string) {
-		findings = append(findings, problem.Field{Name: "/" + escapePointer(name), Code: code, Message: message})
+	var f findings
+	f.object("", members, reflect.ValueOf(dst).Elem())
+	if len(f) == 0 {
+		return nil
 	}
-	v := reflect.ValueOf(dst).Elem()
+	return &problem.Error{Code: problem.ValidationFailed, Fields: f[:min(len(f), maxFindings)]}
+}
+
+// findings are what is wrong with the members of a body.
+type findings []problem.Field
+
+func (f *findings) add(pointer, code, message string) {
+	*f = append(*f, problem.Field{Name: pointer, Code: code, Message: message})
+}
+
+// object reads the members of the object at a pointer into a struct.
+func (f *findings) object(pointer string, members map[string]jsontext.Value, v reflect.Value) {
 	for i := range v.NumField() {
-		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		tag := v.Type().Field(i).Tag
+		name, options, _ := strings.Cut(tag.Get("json"), ",")
+		at := pointer + "/" + escapePointer(name)
 		raw, ok := members[name]
 		delete(members, name)
-		switch {
+		switch t := v.Field(i).Type(); {
 		case !ok && strings.Contains(options, "omitzero"):
 		case !ok:
-			add(name, "required", "is required")
+			f.add(at, "required", "is required")
+		case raw.Kind() == 'n' && tag.Get("null") == "absent":
 		case raw.Kind() == 'n':
-			add(name, "invalid_type", "must be "+wanted(v.Field(i).Type())+", not null")
+			f.add(at, "invalid_type", "must be "+wanted(t)+", not null")
+		case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+			f.list(at, raw, v.Field(i))
 		default:
 			if err := json.Unmarshal(raw, v.Field(i).Addr().Interface()); err != nil {
-				add(name, "invalid_type", "must be "+wanted(v.Field(i).Type()))
+				f.add(at, "invalid_type", "must be "+wanted(t))
 			}
 		}
 	}
@@ -78,12 +97,31 @@ func decode(body []byte, dst any) error {
 	}
 	slices.Sort(unknown)
 	for _, name := range unknown {
-		add(name, "unknown_field", "is not a field of this request")
+		f.add(pointer+"/"+escapePointer(name), "unknown_field", "is not a field of this request")
 	}
-	if len(findings) == 0 {
-		return nil
+}
+
+// list reads the array at a pointer into a slice of structs. It stops at more
+// findings than are reported.
+func (f *findings) list(pointer string, raw jsontext.Value, v reflect.Value) {
+	var elements []jsontext.Value
+	if err := json.Unmarshal(raw, &elements); err != nil {
+		f.add(pointer, "invalid_type", "must be "+wanted(v.Type()))
+		return
 	}
-	return &problem.Error{Code: problem.ValidationFailed, Fields: findings[:min(len(findings), maxFindings)]}
+	v.Set(reflect.MakeSlice(v.Type(), len(elements), len(elements)))
+	for i, element := range elements {
+		if len(*f) >= maxFindings {
+			return
+		}
+		at := fmt.Sprintf("%s/%d", pointer, i)
+		var members map[string]jsontext.Value
+		if err := json.Unmarshal(element, &members); err != nil || members == nil {
+			f.add(at, "invalid_type", "must be an object")
+			continue
+		}
+		f.object(at, members, v.Index(i))
+	}
 }
 
 func wanted(t reflect.Type) string {
@@ -97,6 +135,8 @@ func wanted(t reflect.Type) string {
 		return "true or false"
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return "a whole number within range"
+	case reflect.Slice:
+		return "an array"
 	default:
 		return "of another type"
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -84,4 +85,55 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+type samples struct {
+	Count int64    `json:"count,omitzero" null:"absent"`
+	List  []sample `json:"list"`
+}
+
+func TestDecodeLists(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ body, want string }{
+		{`{"list":[]}`, ""},
+		{`{"list":[{"name":"a","age":1},{"name":"b","age":2,"nick":"c"}],"count":null}`, ""},
+		{`{"list":null}`, "/list invalid_type"},
+		{`{"list":{}}`, "/list invalid_type"},
+		{`{"list":"[]"}`, "/list invalid_type"},
+		{`{"list":[null]}`, "/list/0 invalid_type"},
+		{`{"list":[[]]}`, "/list/0 invalid_type"},
+		{`{"list":[{"name":"a","age":1},7]}`, "/list/1 invalid_type"},
+		{`{"list":[{}],"x":1}`, "/list/0/name required /list/0/age required /x unknown_field"},
+		{`{"list":[{"name":"a","age":1,"nick":null,"a/b":1}]}`, "/list/0/nick invalid_type /list/0/a~1b unknown_field"},
+		{`{"list":[{"name":"a","age":1},{"name":1,"age":0.5}]}`, "/list/1/name invalid_type /list/1/age invalid_type"},
+	} {
+		var dst samples
+		err := decode([]byte(tc.body), &dst)
+		var got []string
+		var p *problem.Error
+		if errors.As(err, &p) {
+			for _, f := range p.Fields {
+				got = append(got, f.Name+" "+f.Code)
+			}
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%s: got %q, want %q", tc.body, got, tc.want)
+		}
+	}
+	var dst samples
+	if err := decode([]byte(`{"list":[{"name":"a","age":1},{"age":2,"name":"b","nick":"c"}],"count":null}`), &dst); err != nil {
+		t.Fatal(err)
+	}
+	if want := (samples{List: []sample{{"a", 1, ""}, {"b", 2, "c"}}}); !reflect.DeepEqual(dst, want) {
+		t.Errorf("got %+v, want %+v", dst, want)
+	}
+	// What is wrong everywhere is told of within bounds.
+	err := decode([]byte(`{"list":[`+strings.Repeat("{},", 10_000)+`{}]}`), &dst)
+	var p *problem.Error
+	if !errors.As(err, &p) || len(p.Fields) != maxFindings {
+		t.Errorf("got %v", err)
+	}
+	if err := decode([]byte(`{"list":[{"name":"a","age":1,"age":1}]}`), &dst); !errors.As(err, &p) || p.Fields[0].Name != "/list/0/age" {
+		t.Errorf("got %v", err)
+	}
 }

@@ -55,6 +55,7 @@ func serve(ctx context.Context) error {
 	log.LogAttrs(ctx, slog.LevelInfo, "starting", append(config.Summary(&c), slog.String("version", buildinfo.Version))...)
 	g, err := gateway.New(gateway.Options{Config: c, Log: log})
 	if err == nil {
+		program.OnHangup(ctx, g.Reload)
 		err = g.Run(ctx)
 	}
 	return errors.Join(err, flush())

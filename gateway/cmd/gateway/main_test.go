@@ -76,7 +76,7 @@ func TestCommand(t *testing.T) {
 			t.Errorf("gateway %v = %d\n%s", args, code, stderr)
 		}
 	}
-	if code, stdout, _ := launch(nil, "settings"); code != 0 || !strings.Contains(stdout, `"RATE_LIMIT_PUBLIC"`) || !strings.Contains(stdout, `"60/1m,20"`) {
+	if code, stdout, _ := launch(nil, "settings"); code != 0 || !strings.Contains(stdout, `"RATE_LIMIT_KEYS"`) || !strings.Contains(stdout, `"100000"`) {
 		t.Errorf("settings = %d\n%s", code, stdout)
 	}
 	if code, stdout, _ := launch(nil, "version"); code != 0 || stdout == "" {

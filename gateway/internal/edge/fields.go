@@ -20,6 +20,10 @@ type Fields struct {
 	TenantID         []byte
 	ForwardedProto   []byte
 
+	// Twice says that Authorization came more than once: whose request it is
+	// cannot be told, which is for the step Authenticate to refuse.
+	Twice bool
+
 	// ForwardedFor and Connection may come on several lines.
 	ForwardedFor bool
 	Connection   bool
@@ -82,7 +86,8 @@ func (f *Fields) note(name, value []byte) (reason string) {
 		}
 	case 13:
 		if equalFold(name, "authorization") {
-			single = &f.Authorization
+			f.Twice = f.Authorization != nil
+			f.Authorization = value
 		}
 	case 14:
 		if equalFold(name, "content-length") {

@@ -145,6 +145,14 @@ func TestFields(t *testing.T) {
 		!f.Connection || !f.ForwardedFor || f.Origin == nil || f.ContentType != nil {
 		t.Errorf("fields = %+v", f)
 	}
+	for lines, twice := range map[string]bool{
+		"Authorization: a\r\n\r\n": false, "Authorization: a\r\nauthorization: a\r\n\r\n": true, "Authorization:\r\nAuthorization:\r\n\r\n": true,
+		"Authorization: a\r\nAuthorization: b\r\nAuthorization: c\r\n\r\n": true,
+	} {
+		if f, reason := fieldsOf(lines); reason != "" || f.Twice != twice {
+			t.Errorf("%q: twice = %v (%s), want %v", lines, f.Twice, reason, twice)
+		}
+	}
 	for _, lines := range []string{
 		"A: 1\n\r\n", "A: 1", "A: 1\r\n B\r\n\r\n", " A: 1\r\n\r\n", ": 1\r\n\r\n", "A 1\r\n\r\n", "A : 1\r\n\r\n", "A\x00: 1\r\n\r\n",
 		"A\x7f: 1\r\n\r\n", "Ä: 1\r\n\r\n", "A: 1\r\n\r\nB: 2\r\n\r\n", "\r\nA: 1\r\n\r\n", "Host: a\r\nHost: a\r\n\r\n",
@@ -170,7 +178,7 @@ func FuzzFields(f *testing.F) {
 			return
 		}
 		fields := &Fields{}
-		if fields.read(h.RawHeaders()) != "" {
+		if fields.read(h.RawHeaders()) != "" || fields.Twice {
 			return
 		}
 		for name, got := range map[string][]byte{

@@ -3,50 +3,64 @@ package edge
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
 
 	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/gateway/internal/route"
+	"gatehouse/internal/limit"
 	"gatehouse/internal/problem"
+	"gatehouse/internal/token"
 )
 
 // Limits are the policies that the edge enforces, and the limiter that counts.
 type Limits struct {
-	Limiter *ratelimit.Limiter
-	Public  *ratelimit.Policy // operations without security, and refused tokens, by address
-	Address *ratelimit.Policy // all others, by address: a guard against floods
-	Tenant  *ratelimit.Policy
-	User    *ratelimit.Policy
+	limiter   *ratelimit.Limiter
+	shadow    *ratelimit.Shadow
+	tenants   func(id string) *limit.Tenant
+	overrides ratelimit.Overrides
+	policies  atomic.Pointer[ratelimit.Policies]
 }
 
-// NewLimits returns the policies of a configuration.
-func NewLimits(c ratelimit.Config, limiter *ratelimit.Limiter) *Limits {
-	return &Limits{
-		Limiter: limiter,
-		Public:  ratelimit.NewPolicy("public", c.Public, c.FleetSize),
-		Address: ratelimit.NewPolicy("address", c.Address, c.FleetSize),
-		Tenant:  ratelimit.NewPolicy("tenant", c.Tenant, c.FleetSize),
-		User:    ratelimit.NewPolicy("user", c.User, c.FleetSize),
-	}
+// NewLimits returns limits that follow the policies. Tenants tells what is known
+// of a tenant; one that is not known has the default plan.
+func NewLimits(p *ratelimit.Policies, limiter *ratelimit.Limiter, shadow *ratelimit.Shadow, tenants func(id string) *limit.Tenant) *Limits {
+	l := &Limits{limiter: limiter, shadow: shadow, tenants: tenants}
+	l.Follow(p)
+	return l
 }
+
+// Follow replaces the policies. Requests under way keep theirs.
+func (l *Limits) Follow(p *ratelimit.Policies) { l.policies.Store(p) }
 
 // LimitAddress limits each client address, before anything is spent on finding
 // out who calls. Operations without security are limited tightly, since only
-// the address stands against guessing there. Those that need a token, and the
-// probes, have the flood guard. It also tells the client about all limits that
-// were counted.
+// the address stands against guessing there; signing in and refreshing have
+// buckets of their own. Those that need a token, and the probes, have the flood
+// guard. It also tells the client about all limits that were counted.
 func (l *Limits) LimitAddress() Step {
 	return func(next Handler) Handler {
 		return func(ex *Exchange) {
-			policy := l.Address
-			if ex.Route.Public && ex.Route.Class != route.Probe {
-				policy = l.Public
-			}
-			if l.chargeAddress(ex, policy) {
+			if l.chargeAddress(ex, addressPolicy(ex.Route)) {
 				next(ex)
 			}
 			ex.tellLimits()
 		}
 	}
+}
+
+func addressPolicy(r *route.Route) string {
+	switch {
+	case !r.Public || r.Class == route.Probe:
+		return limit.Address
+	case r.Class == route.Auth:
+		return limit.Auth
+	case r.Class == route.Refresh:
+		return limit.Refresh
+	}
+	return limit.Public
 }
 
 // LimitRefused charges the flood guard for what is refused further in before it
@@ -58,7 +72,7 @@ func (l *Limits) LimitRefused() Step {
 		return func(ex *Exchange) {
 			next(ex)
 			if len(ex.charges) == 0 {
-				l.chargeAddress(ex, l.Address)
+				l.chargeAddress(ex, limit.Address)
 				ex.tellLimits()
 			}
 		}
@@ -68,10 +82,11 @@ func (l *Limits) LimitRefused() Step {
 // tellLimits writes what was charged into the answer.
 func (ex *Exchange) tellLimits() {
 	h := &ex.Ctx.Response.Header
-	ex.body = ratelimit.AppendPolicies(ex.body[:0], ex.charges)
-	h.SetCanonical(rateLimitPolicy, ex.body)
-	ex.body = ratelimit.AppendLevels(ex.body[:0], ex.charges)
-	h.SetCanonical(rateLimit, ex.body)
+	if ex.body = ratelimit.AppendPolicies(ex.body[:0], ex.charges); len(ex.body) > 0 {
+		h.SetCanonical(rateLimitPolicy, ex.body)
+		ex.body = ratelimit.AppendLevels(ex.body[:0], ex.charges)
+		h.SetCanonical(rateLimit, ex.body)
+	}
 }
 
 var (
@@ -79,8 +94,9 @@ var (
 	rateLimit       = []byte("RateLimit")
 )
 
-// LimitIdentity limits each tenant and each user, in one decision: a request
-// that one of them refuses costs the other nothing.
+// LimitIdentity limits each tenant, each user, and each user's requests to the
+// operation's class, in one decision: a request that one of them refuses costs
+// the others nothing.
 func (l *Limits) LimitIdentity() Step {
 	return func(next Handler) Handler {
 		return func(ex *Exchange) {
@@ -93,48 +109,116 @@ func (l *Limits) LimitIdentity() Step {
 
 // chargeAddress takes a token from the client address's bucket, or refuses the
 // request.
-func (l *Limits) chargeAddress(ex *Exchange, policy *ratelimit.Policy) bool {
-	ex.tag = append(ex.tag[:0], "a:"...)
-	ex.tag = appendBucketAddr(ex.tag, ex.Client)
-	n := len(ex.charges)
-	ex.charges = append(ex.charges, ratelimit.Charge{Policy: policy})
+func (l *Limits) chargeAddress(ex *Exchange, policy string) bool {
+	n := l.addAddress(ex, policy)
 	return l.take(ex, ex.tag, n)
 }
 
 // countAddress charges an answer of 401 that a backend gave, without changing
 // it.
 func (l *Limits) countAddress(ex *Exchange) {
+	n := l.addAddress(ex, limit.Public)
+	l.limiter.Take(context.Background(), ex.tag, ex.charges[n:])
+}
+
+func (l *Limits) addAddress(ex *Exchange, policy string) int {
 	ex.tag = append(ex.tag[:0], "a:"...)
 	ex.tag = appendBucketAddr(ex.tag, ex.Client)
-	ex.charges = append(ex.charges, ratelimit.Charge{Policy: l.Public})
-	l.Limiter.Take(context.Background(), ex.tag, ex.charges[len(ex.charges)-1:])
+	n := len(ex.charges)
+	pair := l.policies.Load().ByAddress(policy)
+	for _, p := range [...]*ratelimit.Policy{pair.Enforced, pair.Shadow} {
+		if p != nil {
+			ex.charges = append(ex.charges, ratelimit.Charge{Policy: p})
+		}
+	}
+	return n
 }
 
 func (l *Limits) chargeIdentity(ex *Exchange) bool {
-	// The tag and the user's key share one buffer: t:<tenant><user>.
-	ex.tag = append(ex.tag[:0], "t:"...)
-	ex.tag = append(ex.tag, ex.Claims.Tenant...)
-	split := len(ex.tag)
-	ex.tag = appendUUID(ex.tag, ex.Claims.UserID)
 	n := len(ex.charges)
-	ex.charges = append(ex.charges,
-		ratelimit.Charge{Policy: l.Tenant},
-		ratelimit.Charge{Policy: l.User, Key: ex.tag[split:]})
+	var split int
+	ex.tag, split = appendIdentity(ex.tag[:0], ex.Claims)
+	t := l.tenants(ex.Claims.Tenant)
+	for _, name := range [...]string{limit.PerTenant, limit.PerUser, string(ex.Route.Class)} {
+		for _, f := range l.inForce(t, ex.Claims.UserID, name, ex.Start) {
+			if f.policy == nil {
+				continue
+			}
+			c := ratelimit.Charge{Policy: f.policy}
+			if name != limit.PerTenant {
+				c.Key = ex.tag[split:]
+			}
+			ex.charges = append(ex.charges, c)
+		}
+	}
 	return l.take(ex, ex.tag[:split], n)
+}
+
+// appendIdentity appends the tag of a tenant's buckets, t:<tenant>, and after it
+// the user's key, which begins at split.
+func appendIdentity(b []byte, c *token.Claims) (tag []byte, split int) {
+	b = append(b, "t:"...)
+	b = append(b, c.Tenant...)
+	return appendUUID(b, c.UserID), len(b)
+}
+
+// inForce is a policy that applies, and the override that it comes from, if it
+// is not the plan's.
+type inForce struct {
+	policy    *ratelimit.Policy
+	agreement *ratelimit.Agreement
+}
+
+// inForce returns what applies to a user under the name of a policy, first what
+// is enforced, then what is in shadow: what was agreed on with the user, or else
+// with the tenant, or else its plan. There may be none.
+func (l *Limits) inForce(t *limit.Tenant, user uuid.UUID, name string, now time.Time) [2]inForce {
+	pair := l.policies.Load().ByPlan(planOf(t), name)
+	both := [2]inForce{{policy: pair.Enforced}, {policy: pair.Shadow}}
+	for i, shadow := range [...]bool{false, true} {
+		if a := l.overrides.Find(t, user, name, shadow, now); a != nil {
+			both[i] = inForce{a.Policy, a}
+		}
+	}
+	return both
+}
+
+func planOf(t *limit.Tenant) string {
+	if t == nil {
+		return limit.DefaultPlan
+	}
+	return t.Plan
 }
 
 // take decides the charges from n on.
 func (l *Limits) take(ex *Exchange, tag []byte, n int) bool {
 	charges := ex.charges[n:]
-	l.Limiter.Take(context.Background(), tag, charges)
+	l.limiter.Take(context.Background(), tag, charges)
+	for i := range charges {
+		if charges[i].Shadowed {
+			l.noteShadow(ex, charges[i].Policy.Name)
+		}
+	}
 	refused := ratelimit.Refused(charges)
 	if refused == nil {
 		return true
+	}
+	if refused.Unavailable {
+		ex.Refuse(problem.New(problem.Unavailable))
+		return false
 	}
 	p := problem.Newf(problem.RateLimited, "The limit %q is used up; see the Retry-After header.", refused.Policy.Name)
 	p.RetryAfter = refused.Wait
 	ex.Refuse(p)
 	return false
+}
+
+func (l *Limits) noteShadow(ex *Exchange, policy string) {
+	tenant := ""
+	if ex.Claims != nil {
+		tenant = ex.Claims.Tenant
+	}
+	l.shadow.Note(policy, tenant)
 }
 
 // appendBucketAddr appends the address that counts: IPv6 by its /64, since a

@@ -3,6 +3,7 @@ package edge
 import (
 	"bytes"
 	"hash/maphash"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,9 +23,10 @@ const (
 	cacheSample = 8 // entries looked at to find one that can go
 )
 
-// TokenCache remembers tokens that were verified, until they expire. It is
-// looked up by the token's signature, whose bytes are spread evenly and unique
-// to the token, and then the whole token is compared. Only valid tokens enter
+// TokenCache remembers tokens that were verified, until they expire, are revoked
+// or lose the key that signed them. It is looked up by the token's signature,
+// whose bytes are spread evenly and unique to the token, and then the whole
+// token is compared. Only valid tokens enter
 // it, so nobody can fill it with rubbish. It is safe for concurrent use.
 type TokenCache struct {
 	seed     maphash.Seed
@@ -40,9 +42,18 @@ type tokenShard struct {
 // knownToken is a verified token. It never changes once it is in the cache.
 type knownToken struct {
 	text       string
+	key        *token.Key
 	claims     token.Claims
 	tenantHash string
 }
+
+// good reports whether the token still says who calls.
+func (k *knownToken) good(now time.Time) bool {
+	return now.Before(k.claims.ExpiresAt) && k.key.Trusted()
+}
+
+// signature is the part that finds the token.
+func (k *knownToken) signature() string { return k.text[strings.LastIndexByte(k.text, '.')+1:] }
 
 // NewTokenCache returns a cache for up to max tokens, about 1 KiB each.
 func NewTokenCache(maxTokens int) *TokenCache {
@@ -53,15 +64,21 @@ func NewTokenCache(maxTokens int) *TokenCache {
 	return c
 }
 
-// get returns the entry of a token that has not expired, or nil.
+// get returns the entry of a token that has not expired and whose key is still
+// trusted, or nil.
 func (c *TokenCache) get(text []byte, now time.Time) *knownToken {
 	signature := text[bytes.LastIndexByte(text, '.')+1:]
 	shard := &c.shards[maphash.Bytes(c.seed, signature)%cacheShards]
 	shard.mu.RLock()
 	known := shard.bySignature[string(signature)]
 	shard.mu.RUnlock()
-	if known == nil || known.text != string(text) || !now.Before(known.claims.ExpiresAt) {
+	if known == nil || known.text != string(text) {
 		cacheMisses.Inc()
+		return nil
+	}
+	if !known.good(now) {
+		cacheMisses.Inc()
+		c.drop(known)
 		return nil
 	}
 	cacheHits.Inc()
@@ -74,24 +91,35 @@ func (c *TokenCache) put(known *knownToken, now time.Time) {
 	if !now.Before(known.claims.ExpiresAt) {
 		return
 	}
-	signature := []byte(known.text[bytes.LastIndexByte([]byte(known.text), '.')+1:])
-	shard := &c.shards[maphash.Bytes(c.seed, signature)%cacheShards]
+	signature := known.signature()
+	shard := &c.shards[maphash.String(c.seed, signature)%cacheShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	if len(shard.bySignature) >= c.perShard {
 		shard.evict(now)
 	}
-	shard.bySignature[string(signature)] = known
+	shard.bySignature[signature] = known
 }
 
-// evict removes what has expired from a sample of entries, or else the one
-// that expires first.
+// drop forgets a token.
+func (c *TokenCache) drop(known *knownToken) {
+	signature := known.signature()
+	shard := &c.shards[maphash.String(c.seed, signature)%cacheShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if shard.bySignature[signature] == known {
+		delete(shard.bySignature, signature)
+	}
+}
+
+// evict removes what is no longer good from a sample of entries, or else the
+// one that expires first.
 func (s *tokenShard) evict(now time.Time) {
 	var first string
 	freed, seen := false, 0
 	for signature, known := range s.bySignature {
 		switch {
-		case !now.Before(known.claims.ExpiresAt):
+		case !known.good(now):
 			delete(s.bySignature, signature)
 			freed = true
 		case first == "" || known.claims.ExpiresAt.Before(s.bySignature[first].claims.ExpiresAt):

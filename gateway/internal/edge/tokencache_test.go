@@ -14,7 +14,7 @@ import (
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func known(text string, expires time.Time) *knownToken {
-	return &knownToken{text: text, claims: token.Claims{ID: text, ExpiresAt: expires}}
+	return &knownToken{text: text, key: &token.Key{}, claims: token.Claims{ID: text, ExpiresAt: expires}}
 }
 
 func TestTokenCache(t *testing.T) {
@@ -34,9 +34,22 @@ func TestTokenCache(t *testing.T) {
 	if c.get([]byte("head.claims.signature"), noon.Add(time.Minute)) != nil {
 		t.Error("a token was known at its exp")
 	}
+	if n := c.len(); n != 0 {
+		t.Errorf("%d tokens, want 0: an expired one is forgotten", n)
+	}
+	kept := known("head.claims.signature", noon.Add(time.Minute))
+	c.put(kept, noon)
+	c.drop(known("head.other.signature", noon.Add(time.Minute))) // has the place of another
+	if c.get([]byte("head.claims.signature"), noon) != kept {
+		t.Error("another token was dropped")
+	}
 	c.put(known("a.b.late", noon), noon) // accepted within the leeway only
 	if n := c.len(); n != 1 {
 		t.Errorf("%d tokens, want 1: an expired one is not kept", n)
+	}
+	c.drop(kept)
+	if c.get([]byte("head.claims.signature"), noon) != nil || c.len() != 0 {
+		t.Error("a token was known after it was dropped")
 	}
 }
 
@@ -91,7 +104,9 @@ func FuzzAuthenticateHeader(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	a := NewAuthenticator(keys, NewTokenCache(100), nil, func(string) string { return "" }, time.Now)
+	a := NewAuthenticator(AuthenticatorOptions{
+		Keys: keys, Cache: NewTokenCache(100), Hash: func(string) string { return "" }, Now: time.Now,
+	})
 	for _, seed := range []string{"", "Bearer ", "Bearer a.b.c", "Bearer " + valid, "bearer  " + valid, "Basic " + valid, "Bearer " + valid + "=", "Bearer\t" + valid} {
 		f.Add(seed)
 	}

@@ -3,52 +3,53 @@
 -- every Redis since 5, its forks and its embedded stand-in have.
 --
 -- KEYS[i]      a bucket; holds its theoretical arrival time (TAT) in µs
--- ARGV[2i-1]   interval in µs
--- ARGV[2i]     tolerance in µs
--- returns      {1 if admitted else 0, now in µs, TAT of each bucket afterwards}
+-- ARGV, six for each bucket:
+--   interval   µs
+--   tolerance  µs
+--   firm       1: without a token of this bucket nothing is charged; 0: shadow
+--   need       tokens that the request wants, 0 or 1
+--   extra      tokens to lease besides, if there are plenty
+--   debt       µs that were spent without asking; charged in any case
+-- returns, two for each bucket: µs until it is full, and the tokens granted
 --
 -- All numbers are integers below 2^53: µs since 1970 reach it in the year 2255.
 
--- A bucket that is full again needs no key. %.0f, because Lua would write so
--- large a number with an exponent.
-local function keep(key, tat, now)
-  local ttl = math.ceil((tat - now) / 1000) + 1
-  redis.call('SET', key, string.format('%.0f', tat), 'PX', string.format('%.0f', ttl))
-end
-
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local tats = {}
-local admitted = 1
+local stored, fill, short = {}, {}, {}
+local admitted = true
 
 for i = 1, #KEYS do
-  local interval = tonumber(ARGV[2 * i - 1])
-  local tolerance = tonumber(ARGV[2 * i])
-  local tat = tonumber(redis.call('GET', KEYS[i]) or now)
-  if tat < now then
-    tat = now
-  elseif tat > now + tolerance then
-    -- The clock was set back, or this replica's was: no bucket is emptier
-    -- than empty. Kept also when this request is refused, so that the bucket
-    -- refills from here.
-    tat = now + tolerance
-    keep(KEYS[i], tat, now)
-  end
-  if tat + interval - now > tolerance then
-    admitted = 0
-  end
-  tats[i] = tat
-end
-
-if admitted == 1 then
-  for i = 1, #KEYS do
-    tats[i] = tats[i] + ARGV[2 * i - 1]
-    keep(KEYS[i], tats[i], now)
+  local a = 6 * i - 5
+  local interval, tolerance = tonumber(ARGV[a]), tonumber(ARGV[a + 1])
+  stored[i] = tonumber(redis.call('GET', KEYS[i]) or 0)
+  -- No bucket is emptier than empty: a TAT further ahead comes from a clock
+  -- that was set back, or a replica's, or from a looser limit.
+  fill[i] = math.min(math.max(stored[i] - now, 0) + ARGV[a + 5], tolerance)
+  short[i] = tonumber(ARGV[a + 3]) > 0 and fill[i] + interval > tolerance
+  if short[i] and ARGV[a + 2] == '1' then
+    admitted = false
   end
 end
 
-local answer = {admitted, now}
+local answer = {}
 for i = 1, #KEYS do
-  answer[i + 2] = tats[i]
+  local a = 6 * i - 5
+  local interval, tolerance, need = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), tonumber(ARGV[a + 3])
+  local granted = 0
+  if admitted and not short[i] then
+    -- At most an eighth of what is left is leased.
+    local left = math.floor((tolerance - fill[i]) / interval) - need
+    granted = need + math.min(tonumber(ARGV[a + 4]), math.floor(left / 8))
+    fill[i] = fill[i] + granted * interval
+  end
+  -- A full bucket needs no key. %.0f, because Lua would write so large a number
+  -- with an exponent.
+  local tat = now + fill[i]
+  if fill[i] > 0 and tat ~= stored[i] then
+    redis.call('SET', KEYS[i], string.format('%.0f', tat), 'PX', string.format('%.0f', math.ceil(fill[i] / 1000) + 1))
+  end
+  answer[2 * i - 1] = fill[i]
+  answer[2 * i] = granted
 end
 return answer

@@ -1,6 +1,10 @@
 package ratelimit
 
-import "time"
+import (
+	"time"
+
+	"gatehouse/internal/limit"
+)
 
 // rule is a token bucket as the generic cell rate algorithm sees it (ITU-T
 // I.371), in whole microseconds.
@@ -9,46 +13,97 @@ import "time"
 // (TAT): the moment at which it is full again. A full bucket's TAT lies in the
 // past. Every admitted request moves it one interval on, and it may lie at most
 // tolerance ahead of now. So at most tolerance/interval requests come at once,
-// and in any stretch of length T at most (tolerance + T) / interval:
-// burst + rate × T.
+// and in any stretch of length T at most (tolerance + T) / interval.
+//
+// How far the TAT lies ahead is the bucket's fill: the µs until it is full. It
+// means the same by every clock, so only it travels.
 type rule struct {
 	interval  int64 // µs between two requests at the rate
-	tolerance int64 // µs, interval × burst
+	tolerance int64 // µs, interval × burst less the lease
+	lease     int64 // µs, τ: how long leased tokens may live; 0: no leases
 }
 
-// start returns the TAT that counts at now. A bucket cannot be emptier than
-// empty: a TAT further ahead comes from a clock that was set back, and would
-// refuse for as long as the clock was wrong.
-func (r rule) start(tat, now int64) int64 {
-	return min(max(tat, now), now+r.tolerance)
-}
+const (
+	// maxLease and leasePart bound what leases take from the burst: a tenth.
+	maxLease  = 1_000_000 // µs
+	leasePart = 10
+	// minLeaseBurst: of a smaller burst each token counts, and such a bucket is
+	// not busy.
+	minLeaseBurst = 50
+	// minLease is well above the time in which Redis answers. A shorter lease
+	// would be over before it began.
+	minLease = 20_000 // µs
+)
 
-// admits reports whether the bucket has a token at now.
-func (r rule) admits(tat, now int64) bool {
-	return r.start(tat, now)+r.interval-now <= r.tolerance
-}
-
-// take returns the TAT after one request that was admitted at now.
-func (r rule) take(tat, now int64) int64 {
-	return r.start(tat, now) + r.interval
-}
-
-// level describes the bucket at now: how many tokens it has, and how long until
-// it has one more, which is zero when it is full.
-func (r rule) level(tat, now int64) (remaining int64, wait time.Duration) {
-	start := r.start(tat, now)
-	if start == now {
-		return r.tolerance / r.interval, 0
+// newRule returns the rule of the buckets that all gateways share.
+func newRule(l limit.Limit) rule {
+	r := rule{interval: l.Interval(), tolerance: l.Interval() * int64(l.Burst)}
+	if lease := min(r.tolerance/leasePart, maxLease); l.Burst >= minLeaseBurst && lease >= minLease {
+		r.lease = lease
+		r.tolerance -= lease
 	}
-	room := r.tolerance - (start - now)
-	remaining = room / r.interval
-	return remaining, time.Duration((remaining+1)*r.interval-room) * time.Microsecond
+	return r
 }
 
-// decide sets the decision from the bucket's TAT. All says whether every
-// bucket of the decision admitted, that is whether tat is the one after the
-// request.
-func (c *Charge) decide(r rule, tat, now int64, all bool) {
-	c.Admitted = all || r.admits(tat, now)
-	c.Remaining, c.Wait = r.level(tat, now)
+// alone is the share of one of n gateways. It takes as long to refill as the
+// shared bucket does, so that a fill read from one holds for the other; it has
+// at least one token.
+func (r rule) alone(n int) rule {
+	interval := r.interval * int64(n)
+	return rule{interval: interval, tolerance: max(r.tolerance, interval)}
+}
+
+// life is how long a lease lives, in µs. It is a thousandth shorter than τ, so
+// that the bound holds although this machine's clock may run that much slower
+// than Redis's.
+func (r rule) life() int64 { return r.lease - r.lease/1000 }
+
+// fill returns how long a bucket takes to be full. A bucket cannot be emptier
+// than empty: a TAT further ahead comes from a clock that was set back, or from
+// a looser limit, and would refuse for too long.
+func (r rule) fill(tat, now int64) int64 {
+	return min(max(tat-now, 0), r.tolerance)
+}
+
+// has reports whether a bucket with this fill has a token.
+func (r rule) has(fill int64) bool { return fill+r.interval <= r.tolerance }
+
+// level says how many tokens a bucket has, and how long until it has one more,
+// which is zero when it has all.
+func (r rule) level(fill int64) (tokens int64, wait time.Duration) {
+	room := r.tolerance - fill
+	tokens = room / r.interval
+	if tokens == r.tolerance/r.interval {
+		return tokens, 0
+	}
+	return tokens, time.Duration((tokens+1)*r.interval-room) * time.Microsecond
+}
+
+// extraPart: of what a bucket has left, at most an eighth is leased at once, so
+// that leases shrink to nothing when it is nearly empty.
+const extraPart = 8
+
+// charge does what bucket.lua does: it answers asks at now by the TAT of each
+// bucket, which it moves on.
+func charge(asks []Ask, tats []int64, now int64) {
+	admitted := true
+	for i := range asks {
+		a := &asks[i]
+		r := a.Policy.rule
+		a.Fill = min(r.fill(tats[i], now)+a.Debt, r.tolerance)
+		if a.Need > 0 && !r.has(a.Fill) && !a.Policy.Shadow {
+			admitted = false
+		}
+	}
+	for i := range asks {
+		a := &asks[i]
+		r := a.Policy.rule
+		a.Granted = 0
+		if admitted && (a.Need == 0 || r.has(a.Fill)) {
+			left := (r.tolerance-a.Fill)/r.interval - a.Need
+			a.Granted = a.Need + min(a.Extra, left/extraPart)
+			a.Fill += a.Granted * r.interval
+		}
+		tats[i] = now + a.Fill
+	}
 }

@@ -5,42 +5,47 @@ import (
 	"testing"
 	"time"
 
-	"gatehouse/internal/config"
+	"gatehouse/internal/limit"
 )
 
-// TestNeverMoreThanPromised drives buckets of many shapes with random arrivals
-// and checks, for every stretch of time between two admitted requests, that no
-// more than burst + rate × T were admitted.
-func TestNeverMoreThanPromised(t *testing.T) {
+func lim(requests int, period time.Duration, burst int) limit.Limit {
+	return limit.Limit{Requests: requests, Period: period, Burst: burst}
+}
+
+// take is one request by the rule alone.
+func (r rule) take(tat, now int64) (int64, bool) {
+	fill := r.fill(tat, now)
+	if !r.has(fill) {
+		return tat, false
+	}
+	return now + fill + r.interval, true
+}
+
+// TestRuleNeverAdmitsMore drives buckets of many shapes with random arrivals and
+// checks every stretch of time between two admitted requests.
+func TestRuleNeverAdmitsMore(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same arrivals in every run
 	for range 300 {
-		interval := 100 + random.Int64N(1_000_000)
-		burst := 1 + random.Int64N(30)
-		r := rule{interval: interval, tolerance: interval * burst}
+		l := lim(1+random.IntN(10_000), time.Second, 1+random.IntN(30))
+		r := newRule(l)
 		var tat int64
 		now := int64(1_700_000_000_000_000)
 		var admitted []int64
 		for range 400 {
 			if random.IntN(3) > 0 {
-				now += random.Int64N(interval * 2)
+				now += random.Int64N(r.interval * 2)
 			}
 			if random.IntN(40) == 0 {
 				now += r.tolerance + random.Int64N(r.tolerance) // long enough to refill
 			}
-			if r.admits(tat, now) {
-				tat = r.take(tat, now)
+			var ok bool
+			if tat, ok = r.take(tat, now); ok {
 				admitted = append(admitted, now)
 			}
 		}
-		for i := range admitted {
-			for j := i; j < len(admitted); j++ {
-				// n <= burst + T/interval, in whole numbers.
-				n, span := int64(j-i+1), admitted[j]-admitted[i]
-				if n*interval > burst*interval+span {
-					t.Fatalf("%d admitted in %d µs with interval %d µs and burst %d", n, span, interval, burst)
-				}
-			}
+		if text := excess(l, admitted); text != "" {
+			t.Fatal(text)
 		}
 	}
 }
@@ -48,29 +53,33 @@ func TestNeverMoreThanPromised(t *testing.T) {
 func TestBucketIsFairToThePatient(t *testing.T) {
 	t.Parallel()
 	r := rule{interval: 1000, tolerance: 5000}
-	var tat int64
-	now := int64(10_000)
+	tat, now := int64(0), int64(10_000)
+	ok := false
 	for i := range 5 {
-		if !r.admits(tat, now) {
+		if tat, ok = r.take(tat, now); !ok {
 			t.Fatalf("request %d of the burst was refused", i+1)
 		}
-		tat = r.take(tat, now)
 	}
-	if r.admits(tat, now) {
+	if _, ok = r.take(tat, now); ok {
 		t.Fatal("a sixth request was admitted at once")
 	}
-	remaining, wait := r.level(tat, now)
-	if remaining != 0 || wait != time.Millisecond {
-		t.Errorf("level = %d, %v; want 0, 1ms", remaining, wait)
+	if tokens, wait := r.level(r.fill(tat, now)); tokens != 0 || wait != time.Millisecond {
+		t.Errorf("level = %d, %v; want 0, 1ms", tokens, wait)
 	}
-	if r.admits(tat, now+999) || !r.admits(tat, now+1000) {
+	if r.has(r.fill(tat, now+999)) || !r.has(r.fill(tat, now+1000)) {
 		t.Error("the promised wait is not the time after which a request is admitted")
 	}
-	if remaining, wait = r.level(tat, now+2500); remaining != 2 || wait != 500*time.Microsecond {
-		t.Errorf("level after 2.5 intervals = %d, %v; want 2, 500µs", remaining, wait)
+	if tokens, wait := r.level(r.fill(tat, now+2500)); tokens != 2 || wait != 500*time.Microsecond {
+		t.Errorf("level after 2.5 intervals = %d, %v; want 2, 500µs", tokens, wait)
 	}
-	if remaining, wait = r.level(tat, now+5000); remaining != 5 || wait != 0 {
-		t.Errorf("level of a full bucket = %d, %v; want 5, 0", remaining, wait)
+	if tokens, wait := r.level(r.fill(tat, now+5000)); tokens != 5 || wait != 0 {
+		t.Errorf("level of a full bucket = %d, %v; want 5, 0", tokens, wait)
+	}
+	// A tolerance that is no multiple of the interval, as leases leave it: there
+	// is no sixth token to wait for.
+	r.tolerance = 5500
+	if tokens, wait := r.level(300); tokens != 5 || wait != 0 {
+		t.Errorf("level = %d, %v; want 5, 0", tokens, wait)
 	}
 }
 
@@ -78,89 +87,85 @@ func TestClockSetBackDoesNotLockOut(t *testing.T) {
 	t.Parallel()
 	r := rule{interval: 1000, tolerance: 5000}
 	const now = 1_000_000
-	farAhead := int64(now + 3_600_000_000)
-	if got := r.start(farAhead, now); got != now+5000 {
-		t.Errorf("start = %d, want the empty bucket's %d", got, now+5000)
-	}
-	if !r.admits(r.start(farAhead, now), now+1000) {
-		t.Error("refused one interval after the clamp")
+	if got := r.fill(now+3_600_000_000, now); got != 5000 {
+		t.Errorf("fill = %d, want the empty bucket's 5000", got)
 	}
 }
 
-func TestLimitText(t *testing.T) {
+func TestRuleOfALimit(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
-		"60/1m,20":      "60/1m,20",
-		" 60 / 1m , 20": "60/1m,20",
-		"600/1m":        "600/1m,100", // ten seconds of the rate
-		"6/1m":          "6/1m,10",    // but at least 10
-		"5/15m,5":       "5/15m,5",
-		"10000/1s,1":    "10000/1s,1",
-		"1/24h,7":       "1/24h,7",
-		"90/90s,9":      "90/1m30s,9",
-		"":              "", "60": "", "x/1m,1": "", "60/x": "", "60/1m,x": "", "0/1m,1": "", "-1/1m,1": "",
-		"60/0s,1": "", "60/-1m": "", "60/1ms,1": "", "60/48h,1": "", "60/1m,0": "", "60/1m,-1": "",
-		"10001/1s,1": "", "1/24h,8": "", "60/1m,99999999999999999999": "", "60/1m,999999999999": "",
+	for text, want := range map[string]rule{
+		"60/1m,20":      {1_000_000, 20_000_000, 0},                   // too small a burst
+		"60/1m,49":      {1_000_000, 49_000_000, 0},                   //
+		"60/1m,50":      {1_000_000, 49_000_000, 1_000_000},           // at most a second
+		"600/1m,100":    {100_000, 9_000_000, 1_000_000},              //
+		"6000/1m,500":   {10_000, 4_500_000, 500_000},                 // a tenth
+		"10000/1s,2000": {100, 180_000, 20_000},                       //
+		"10000/1s,1999": {100, 199_900, 0},                            // a lease would be too short
+		"7/1s,70":       {142_858, 142_858*70 - 1_000_000, 1_000_000}, // rounded up, never down
 	} {
-		var l Limit
-		err := l.UnmarshalText([]byte(text))
-		switch {
-		case want == "" && err == nil:
-			t.Errorf("%q was read as %v", text, l)
-		case want == "":
-			if reason, ok := err.(interface{ SettingReason() string }); !ok || reason.SettingReason() == "" {
-				t.Errorf("%q: error %v gives the operator no reason", text, err)
-			}
-			if l != (Limit{}) {
-				t.Errorf("%q: half a limit was kept: %v", text, l)
-			}
-		case err != nil:
-			t.Errorf("%q: %v", text, err)
-		case l.String() != want:
-			t.Errorf("%q = %v, want %v", text, l, want)
+		var l limit.Limit
+		if err := l.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		r := newRule(l)
+		if r != want {
+			t.Errorf("%s = %+v, want %+v", text, r, want)
+		}
+		// The proof in doc.go wants tolerance + τ = interval × burst.
+		if r.tolerance+r.lease != r.interval*int64(l.Burst) {
+			t.Errorf("%s: %+v gives up another part of the burst than its leases need", text, r)
 		}
 	}
 }
 
 func TestShareOfOneGateway(t *testing.T) {
 	t.Parallel()
-	l := Limit{Requests: 60, Period: time.Minute, Burst: 20}
-	if got, want := l.rule(3), (rule{interval: 3_000_000, tolerance: 18_000_000}); got != want {
-		t.Errorf("a third of %v = %+v, want %+v", l, got, want)
+	r := newRule(lim(60, time.Minute, 20))
+	if got, want := r.alone(3), (rule{interval: 3_000_000, tolerance: 20_000_000}); got != want {
+		t.Errorf("a third = %+v, want %+v", got, want)
 	}
-	if got, want := l.rule(100), (rule{interval: 100_000_000, tolerance: 100_000_000}); got != want {
-		t.Errorf("a hundredth of %v = %+v, want a burst of one: %+v", l, got, want)
-	}
-	// 7 a second do not divide a second: the interval is rounded up, never down.
-	if got := (Limit{Requests: 7, Period: time.Second, Burst: 1}).rule(1).interval; got != 142_858 {
-		t.Errorf("interval = %d, want 142858", got)
+	if got, want := r.alone(100), (rule{interval: 100_000_000, tolerance: 100_000_000}); got != want {
+		t.Errorf("a hundredth = %+v, want a burst of one: %+v", got, want)
 	}
 }
 
-func TestConfigReportsEveryLimit(t *testing.T) {
+func TestCharge(t *testing.T) {
 	t.Parallel()
-	m := &config.Mistakes{}
-	(&Config{FleetSize: 0}).Validate(m)
-	if got := len(m.Names()); got != 5 {
-		t.Errorf("%d mistakes, want 5:\n%v", got, m)
+	firm := NewPolicy("firm", lim(1, time.Second, 40), PolicyOptions{})
+	shadow := NewPolicy("shadow", lim(1, time.Second, 40), PolicyOptions{Shadow: true})
+	const s, now = 1_000_000, 1_000_000_000
+	for _, c := range []struct {
+		name string
+		asks []Ask   // with Fill as the bucket's before
+		want []int64 // granted, fill in seconds
+	}{
+		{"one", []Ask{{Policy: firm, Need: 1}}, []int64{1, 1}},
+		{"the last", []Ask{{Policy: firm, Need: 1, Fill: 39 * s}}, []int64{1, 40}},
+		{"empty", []Ask{{Policy: firm, Need: 1, Fill: 40 * s}}, []int64{0, 40}},
+		{"emptier than empty", []Ask{{Policy: firm, Need: 1, Fill: 99 * s}}, []int64{0, 40}},
+		{"extra", []Ask{{Policy: firm, Need: 1, Extra: 3}}, []int64{4, 4}},
+		{"an eighth of what is left", []Ask{{Policy: firm, Need: 1, Extra: 30}}, []int64{1 + 39/8, 1 + 39/8}},
+		{"only extra", []Ask{{Policy: firm, Extra: 30, Fill: 24 * s}}, []int64{2, 26}},
+		{"no extra from the last ones", []Ask{{Policy: firm, Need: 1, Extra: 30, Fill: 32 * s}}, []int64{1, 33}},
+		{"a look", []Ask{{Policy: firm, Fill: 5 * s}}, []int64{0, 5}},
+		{"debt", []Ask{{Policy: firm, Need: 1, Debt: 10 * s}}, []int64{1, 11}},
+		{"more debt than there is", []Ask{{Policy: firm, Need: 1, Debt: 100 * s}}, []int64{0, 40}},
+		{"debt is charged also when refused", []Ask{{Policy: firm, Need: 1, Debt: 3 * s}, {Policy: firm, Need: 1, Fill: 40 * s}}, []int64{0, 3, 0, 40}},
+		{"all or none", []Ask{{Policy: firm, Need: 1, Extra: 2, Fill: 2 * s}, {Policy: firm, Need: 1, Fill: 40 * s}}, []int64{0, 2, 0, 40}},
+		{"shadow refuses nothing", []Ask{{Policy: firm, Need: 1}, {Policy: shadow, Need: 1, Fill: 40 * s}}, []int64{1, 1, 0, 40}},
+		{"shadow pays when it can", []Ask{{Policy: firm, Need: 1}, {Policy: shadow, Need: 1}}, []int64{1, 1, 1, 1}},
+		{"shadow is spared, too", []Ask{{Policy: firm, Need: 1, Fill: 40 * s}, {Policy: shadow, Need: 1}}, []int64{0, 40, 0, 0}},
+	} {
+		tats := make([]int64, len(c.asks))
+		for i := range c.asks {
+			tats[i] = now + c.asks[i].Fill
+		}
+		charge(c.asks, tats, now)
+		for i := range c.asks {
+			if a := &c.asks[i]; a.Granted != c.want[2*i] || a.Fill != c.want[2*i+1]*s || tats[i] != now+a.Fill {
+				t.Errorf("%s: bucket %d: granted %d, fill %d µs, TAT %d; want %d, %d s", c.name, i, a.Granted, a.Fill, tats[i]-now, c.want[2*i], c.want[2*i+1])
+			}
+		}
 	}
-}
-
-func FuzzLimitText(f *testing.F) {
-	for _, seed := range []string{"60/1m,20", "1/24h,7", "600/1m", "/", ",", "9223372036854775807/1s,1"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		var l Limit
-		if l.UnmarshalText([]byte(text)) != nil {
-			return
-		}
-		var again Limit
-		if err := again.UnmarshalText([]byte(l.String())); err != nil || again != l {
-			t.Errorf("%q was read as %v, which reads as %v (%v)", text, l, again, err)
-		}
-		if r := l.rule(1); r.interval < minInterval || r.tolerance < r.interval || r.tolerance > maxFill.Microseconds() {
-			t.Errorf("%q gives %+v", text, r)
-		}
-	})
 }

@@ -5,13 +5,17 @@ import (
 	"time"
 )
 
-// AppendPolicies appends the value of RateLimit-Policy: every policy with its
-// quota q and window w in seconds (draft-ietf-httpapi-ratelimit-headers-10,
-// section 3).
+// AppendPolicies appends the value of RateLimit-Policy: every policy that is
+// enforced with its quota q and window w in seconds
+// (draft-ietf-httpapi-ratelimit-headers-10, section 3).
 func AppendPolicies(b []byte, charges []Charge) []byte {
+	start := len(b)
 	for i := range charges {
 		p := charges[i].Policy
-		b = appendName(b, i, p.Name)
+		if p.Shadow {
+			continue
+		}
+		b = appendName(b, len(b) > start, p.Name)
 		b = append(b, ";q="...)
 		b = strconv.AppendInt(b, int64(p.Limit.Requests), 10)
 		b = append(b, ";w="...)
@@ -20,12 +24,16 @@ func AppendPolicies(b []byte, charges []Charge) []byte {
 	return b
 }
 
-// AppendLevels appends the value of RateLimit: for every policy the remaining
-// requests r and the seconds t until there are more (section 4).
+// AppendLevels appends the value of RateLimit: for every policy that is enforced
+// the remaining requests r and the seconds t until there are more (section 4).
 func AppendLevels(b []byte, charges []Charge) []byte {
+	start := len(b)
 	for i := range charges {
 		c := &charges[i]
-		b = appendName(b, i, c.Policy.Name)
+		if c.Policy.Shadow {
+			continue
+		}
+		b = appendName(b, len(b) > start, c.Policy.Name)
 		b = append(b, ";r="...)
 		b = strconv.AppendInt(b, c.Remaining, 10)
 		b = append(b, ";t="...)
@@ -36,8 +44,8 @@ func AppendLevels(b []byte, charges []Charge) []byte {
 
 // appendName appends the name as a string of RFC 9651; names are ours and need
 // no escapes.
-func appendName(b []byte, i int, name string) []byte {
-	if i > 0 {
+func appendName(b []byte, more bool, name string) []byte {
+	if more {
 		b = append(b, ", "...)
 	}
 	b = append(b, '"')

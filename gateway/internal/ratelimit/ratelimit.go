@@ -1,64 +1,20 @@
-// Package ratelimit decides how many requests a client address, a tenant or a
-// user may send.
-//
-// A [Policy] is a token bucket with a name: requests per period, and a burst
-// that may come at once. Its arithmetic is the generic cell rate algorithm in
-// whole microseconds (gcra.go), apart from where the buckets are kept. There
-// are two stores with one meaning: [Redis], which all gateways share, and
-// [Local], this process's own. A [Limiter] asks the shared store and goes on
-// with the local one when that does not answer in time.
-//
-// Several buckets are charged in one decision: either all of them give a token
-// or none does, so a request that is refused consumes nothing. The buckets of
-// one decision carry a tag, which keeps them in one slot of a Redis Cluster
-// and under one lock of the local store.
 package ratelimit
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"github.com/VictoriaMetrics/metrics"
 )
 
-// Policy is a named limit that buckets are charged under. Make one with
-// [NewPolicy]; it never changes.
-type Policy struct {
-	Name  string
-	Limit Limit
+// MaxCharges is the most buckets that one decision may charge: tenant, user and
+// class, each with a shadow.
+const MaxCharges = 6
 
-	fleet rule // all gateways together
-	local rule // one gateway while the fleet's count is out of reach
-
-	// args are fleet's numbers as the script wants them.
-	args [2]any
-
-	admitted *metrics.Counter
-	refused  *metrics.Counter
-}
-
-// NewPolicy returns a policy. Gateways is how many gateways share the limit
-// when they cannot ask each other.
-func NewPolicy(name string, limit Limit, gateways int) *Policy {
-	p := &Policy{
-		Name:     name,
-		Limit:    limit,
-		fleet:    limit.rule(1),
-		local:    limit.rule(gateways),
-		admitted: metrics.GetOrCreateCounter(fmt.Sprintf(`gateway_ratelimit_admitted_total{policy=%q}`, name)),
-		refused:  metrics.GetOrCreateCounter(fmt.Sprintf(`gateway_ratelimit_refused_total{policy=%q}`, name)),
-	}
-	p.args = [2]any{p.fleet.interval, p.fleet.tolerance}
-	return p
-}
-
-// Charge is one bucket of a decision. The caller sets Policy and Key, the store
-// sets Decision.
+// Charge is one bucket of a decision. The caller sets Policy and Key, the
+// limiter sets Decision. The buckets of a decision must differ.
 type Charge struct {
 	Policy *Policy
 	// Key tells the buckets of a policy within a tag apart; it may be empty. It
-	// is not kept.
+	// is not kept, and contains no NUL.
 	Key []byte
 
 	Decision
@@ -66,20 +22,21 @@ type Charge struct {
 
 // Decision is what a bucket says to one more request.
 type Decision struct {
-	// Admitted is whether this bucket had a token. The request goes on only if
-	// all buckets of the decision had one.
+	// Admitted is whether this bucket had a token, or only watches. The request
+	// goes on only if all buckets of the decision admit it.
 	Admitted bool
-	// Remaining is how many more requests the bucket would admit now.
+	// Shadowed is set when a policy in shadow would have refused the request.
+	Shadowed bool
+	// Unavailable is set when the request is not admitted because nobody can
+	// count it: see [FallbackClosed].
+	Unavailable bool
+	// Remaining is how many more requests this gateway knows the bucket to have
+	// tokens for: what it held in Redis when that last answered, refilled since,
+	// and what is on lease here.
 	Remaining int64
 	// Wait is the time until the bucket has one token more than now; zero when
 	// it is full. For a bucket that did not admit it is the time to wait.
 	Wait time.Duration
-}
-
-// Store keeps buckets. Take charges all of them, or none if one has no token
-// left, and sets their decisions. Tag is common to the buckets and is not kept.
-type Store interface {
-	Take(ctx context.Context, tag []byte, charges []Charge) error
 }
 
 // Refused returns the charge that was not admitted and asks for the longest
@@ -94,11 +51,39 @@ func Refused(charges []Charge) *Charge {
 	return worst
 }
 
-// Config is the limits.
-type Config struct {
-	Public    Limit `env:"RATE_LIMIT_PUBLIC" envDefault:"60/1m,20" doc:"Limit of each client address (IPv6: each /64) on operations without security, and on refused tokens" kind:"requests/period,burst such as 60/1m,20"`
-	Address   Limit `env:"RATE_LIMIT_ADDRESS" envDefault:"6000/1m,1000" doc:"Flood guard: limit of each client address on all other operations" kind:"requests/period,burst such as 60/1m,20"`
-	Tenant    Limit `env:"RATE_LIMIT_TENANT" envDefault:"6000/1m,1000" doc:"Limit of each tenant" kind:"requests/period,burst such as 60/1m,20"`
-	User      Limit `env:"RATE_LIMIT_USER" envDefault:"600/1m,100" doc:"Limit of each user" kind:"requests/period,burst such as 60/1m,20"`
-	FleetSize int   `env:"RATE_LIMIT_FLEET_SIZE" envDefault:"1" doc:"How many gateways share the limits; while Redis does not answer each enforces its share"`
+// Store keeps the buckets that all gateways share.
+type Store interface {
+	// Take answers all asks in one atomic step, by one clock: the needs of all
+	// buckets are granted, or none if one that is enforced has no token. Tag is
+	// common to the buckets; it is not kept, and contains no NUL. An error says
+	// that nobody knows whether the buckets were charged.
+	Take(ctx context.Context, tag []byte, asks []Ask) error
+}
+
+// Ask is what one bucket is asked for, and its answer.
+type Ask struct {
+	Policy *Policy
+	Key    []byte // as in [Charge]
+
+	Need  int64 // tokens for this request, 0 or 1
+	Extra int64 // tokens to lease besides, if the bucket has plenty
+	Debt  int64 // µs of refill that were spent without asking; charged in any case
+
+	Granted int64 // tokens, Need among them
+	Fill    int64 // µs until the bucket is full, afterwards
+}
+
+// short reports whether the bucket had no token for what was needed.
+func (a *Ask) short() bool {
+	return a.Need > 0 && a.Granted == 0 && !a.Policy.rule.has(a.Fill)
+}
+
+// refused reports whether a bucket that is enforced was short.
+func refused(asks []Ask) bool {
+	for i := range asks {
+		if asks[i].short() && !asks[i].Policy.Shadow {
+			return true
+		}
+	}
+	return false
 }

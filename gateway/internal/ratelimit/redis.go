@@ -35,15 +35,16 @@ func NewRedis(client *redisconn.Client) *Redis {
 
 // Take implements [Store]. It fails when Redis does not answer within the
 // client's bound.
-func (r *Redis) Take(ctx context.Context, tag []byte, charges []Charge) error {
+func (r *Redis) Take(ctx context.Context, tag []byte, asks []Ask) error {
 	ctx, cancel := r.client.Bound(ctx)
 	defer cancel()
 
-	keys := make([]string, len(charges))
-	args := make([]any, 0, 2*len(charges))
-	for i := range charges {
-		keys[i] = bucketKey(tag, &charges[i])
-		args = append(args, charges[i].Policy.args[0], charges[i].Policy.args[1])
+	keys := make([]string, len(asks))
+	args := make([]any, 0, 6*len(asks))
+	for i := range asks {
+		a := &asks[i]
+		keys[i] = bucketKey(tag, a)
+		args = append(args, a.Policy.args[0], a.Policy.args[1], a.Policy.args[2], a.Need, a.Extra, a.Debt)
 	}
 	redisCommands.Inc()
 	// The script goes by its digest; a Redis that does not know it, because it
@@ -53,33 +54,36 @@ func (r *Redis) Take(ctx context.Context, tag []byte, charges []Charge) error {
 		redisCommands.Inc()
 		cmd = r.script.Eval(ctx, r.client, keys, args...)
 	}
-	return decideAll(charges, cmd)
+	if err := read(asks, cmd); err != nil {
+		return fmt.Errorf("charge buckets: %w", err)
+	}
+	// The request has gone on without an answer that comes after the bound.
+	return ctx.Err()
 }
 
 // bucketKey is gh:rl:{tag}:policy:key.
-func bucketKey(tag []byte, c *Charge) string {
-	b := make([]byte, 0, len(keyPrefix)+len(tag)+len(c.Policy.Name)+len(c.Key)+3)
+func bucketKey(tag []byte, a *Ask) string {
+	b := make([]byte, 0, len(keyPrefix)+len(tag)+len(a.Policy.bucket)+len(a.Key)+3)
 	b = append(b, keyPrefix...)
 	b = append(b, tag...)
 	b = append(b, "}:"...)
-	b = append(b, c.Policy.Name...)
+	b = append(b, a.Policy.bucket...)
 	b = append(b, ':')
-	b = append(b, c.Key...)
+	b = append(b, a.Key...)
 	return string(b)
 }
 
-// decideAll reads the script's answer.
-func decideAll(charges []Charge, cmd *redis.Cmd) error {
+// read reads the script's answer.
+func read(asks []Ask, cmd *redis.Cmd) error {
 	answer, err := cmd.Int64Slice()
 	if err != nil {
-		return fmt.Errorf("charge buckets: %w", err)
+		return err
 	}
-	if len(answer) != 2+len(charges) {
-		return errors.New("charge buckets: the script's answer has the wrong length")
+	if len(answer) != 2*len(asks) {
+		return errors.New("the script's answer has the wrong length")
 	}
-	all, now := answer[0] == 1, answer[1]
-	for i := range charges {
-		charges[i].decide(charges[i].Policy.fleet, answer[2+i], now, all)
+	for i := range asks {
+		asks[i].Fill, asks[i].Granted = answer[2*i], answer[2*i+1]
 	}
 	return nil
 }

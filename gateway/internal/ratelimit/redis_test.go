@@ -3,6 +3,8 @@ package ratelimit
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"sync"
 	"testing"
@@ -12,6 +14,8 @@ import (
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/stack"
 )
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // redisServer is a kind of Redis that tests run against. All tests share one
 // server of each kind, and keep apart by their tags.

@@ -37,6 +37,27 @@ update control.tenants set status = @status, version = version + 1, updated_at =
 where id = @id
 returning id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key;
 
+-- name: TouchTenant :one
+-- TouchTenant gives the tenant another version, for a change of what belongs to
+-- it.
+update control.tenants set version = version + 1, updated_at = now()
+where id = @id
+returning id, id_key, name, placement, status, plan, signup, session_mode, version, created_at, updated_at, name_key;
+
+-- name: TrySeedLock :one
+-- TrySeedLock is false while another transaction tells the edge of all tenants.
+select pg_try_advisory_xact_lock(hashtextextended('gatehouse.seed', 0));
+
+-- name: ListTenantStates :many
+-- ListTenantStates lists what the edge knows of tenants, by id. Those that were
+-- deleted longer ago than the window of time, in seconds, are left out.
+select id, version, status, plan
+from control.tenants
+where id > @after_id::text
+  and (status <> 'deleted' or updated_at > now() - make_interval(secs => @window_seconds::float8))
+order by id
+limit @row_limit;
+
 -- name: ListTenantsByCreated :many
 -- There is one list query for each sort order and direction, so that each is an
 -- index range that starts at the cursor. A filter that is null does not filter.

@@ -23,18 +23,43 @@ where tenant_id = @tenant_id and user_id = @user_id
 order by created_at desc, id desc
 limit @row_limit;
 
--- name: RevokeSession :execrows
--- RevokeSession changes no row unless the session is the user's and live.
+-- name: RevokeSession :one
+-- RevokeSession finds no row unless the session is the user's and live. An access
+-- token of a session may still be valid if the last of them was given within the
+-- window of time, in seconds.
 update tenant.sessions set revoked_at = now(), revoked_reason = @reason::text
 where tenant_id = @tenant_id and id = @id and user_id = @user_id
-  and revoked_at is null and expires_at > now();
+  and revoked_at is null and expires_at > now()
+returning id, (last_refresh_at > now() - make_interval(secs => @window_seconds::float8))::boolean as token_live;
 
--- name: RevokeOtherSessions :execrows
+-- name: RevokeOtherSessions :many
 -- RevokeOtherSessions ends the live sessions of a user but one; the nil UUID
--- keeps none.
+-- keeps none. It lists them as RevokeSession does.
 update tenant.sessions set revoked_at = now(), revoked_reason = @reason::text
 where tenant_id = @tenant_id and user_id = @user_id and id <> @keep_id
-  and revoked_at is null and expires_at > now();
+  and revoked_at is null and expires_at > now()
+returning id, (last_refresh_at > now() - make_interval(secs => @window_seconds::float8))::boolean as token_live;
+
+-- name: ListRevokedSessions :many
+-- ListRevokedSessions lists the sessions of a tenant that have ended within the
+-- window of time, in seconds, and an access token of which may still be valid.
+select s.id, s.revoked_at::timestamptz as revoked_at from tenant.sessions s
+where s.tenant_id = @tenant_id
+  and s.revoked_at > now() - make_interval(secs => @window_seconds::float8)
+  and s.last_refresh_at > now() - make_interval(secs => @window_seconds::float8)
+  and (s.revoked_at, s.id) > (@after_revoked_at::timestamptz, @after_id::uuid)
+order by s.revoked_at, s.id
+limit @row_limit;
+
+-- name: ListRevokedSessionsOfAllTenants :many
+-- ListRevokedSessionsOfAllTenants is for the role for housekeeping, which sees
+-- the rows of all tenants.
+select s.id, s.revoked_at::timestamptz as revoked_at from tenant.sessions s
+where s.revoked_at > now() - make_interval(secs => @window_seconds::float8)
+  and s.last_refresh_at > now() - make_interval(secs => @window_seconds::float8)
+  and (s.revoked_at, s.id) > (@after_revoked_at::timestamptz, @after_id::uuid)
+order by s.revoked_at, s.id
+limit @row_limit;
 
 -- name: CreateRefreshToken :exec
 insert into tenant.refresh_tokens (tenant_id, hash, session_id, expires_at)

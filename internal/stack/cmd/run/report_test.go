@@ -130,7 +130,7 @@ func TestFilter(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	environ := []string{"LOG_LEVEL=debug", "DATABASE_URL=postgres://h/x", "DATABASE_URL_FILE=x", "GATEWAY_TLS_ADDR=:1", "EMPTY=", "TLS_CERT_FILE=x", "RATE_LIMIT_PUBLIC=1/1m,1"}
+	environ := []string{"LOG_LEVEL=debug", "DATABASE_URL=postgres://h/x", "DATABASE_URL_FILE=x", "GATEWAY_TLS_ADDR=:1", "EMPTY=", "TLS_CERT_FILE=x", "RATE_LIMIT_KEYS=2000"}
 	lookup := func(name string) (string, bool) {
 		for _, pair := range environ {
 			if value, ok := strings.CutPrefix(pair, name+"="); ok {
@@ -149,7 +149,7 @@ func TestOptions(t *testing.T) {
 	if o.DatabaseURL != "postgres://h/x" || o.RedisURL != "" {
 		t.Errorf("DatabaseURL = %q, RedisURL = %q", o.DatabaseURL, o.RedisURL)
 	}
-	if diff := cmp.Diff([]string{"LOG_LEVEL=debug", "RATE_LIMIT_PUBLIC=1/1m,1"}, o.GatewayEnv); diff != "" {
+	if diff := cmp.Diff([]string{"LOG_LEVEL=debug", "RATE_LIMIT_KEYS=2000"}, o.GatewayEnv); diff != "" {
 		t.Errorf("the processes get (-want +got):\n%s", diff)
 	}
 }
