@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/google/uuid"
 
 	"gatehouse/gateway/internal/edge"
@@ -76,20 +77,25 @@ func (g *Gateway) followPolicies(content []byte) error {
 	return err
 }
 
-// apply takes in what the feed tells. What cannot be read is of a newer version
-// of the backend, and leaves what is known as it is.
+var feedRefused = metrics.NewCounter(`gateway_feed_refused_total`)
+
+// apply takes in what the feed tells. What cannot be read, such as something of a
+// newer version of the backend, is counted and leaves what is known as it is.
 func (f *follows) apply(items []feed.Item) {
 	for _, item := range items {
 		switch item.Kind {
 		case feed.Session:
 			if session, expires, ok := revocation.Parse(item); ok {
 				f.revoked.Add(session, expires)
+				continue
 			}
 		case feed.Tenant:
-			if t, err := limit.ParseTenant(item.Value); err == nil {
+			if t, err := limit.ParseTenant(item.Value); err == nil && t.ID == item.Key && t.Version == item.Version {
 				f.tenants.Apply(t)
+				continue
 			}
 		}
+		feedRefused.Inc()
 	}
 }
 

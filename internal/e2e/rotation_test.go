@@ -125,19 +125,15 @@ func TestKeyRotation(t *testing.T) {
 			}
 			pause(ctx, 100*time.Millisecond)
 		}
+		active := activeKey(t, keys)
+		eventually(t, "the new key signs", func() bool {
+			_, known := used.Load(active)
+			return known
+		})
 	}
-	eventually(t, "the last key signs", func() bool {
-		_, known := used.Load(activeKey(t, keys))
-		return known
-	})
 	cancel()
 	work.Wait()
 	t.Logf("%d requests, %d refreshes", requests.Load(), refreshes.Load())
-	signed := 0
-	used.Range(func(any, any) bool { signed++; return true })
-	if signed != 6 {
-		t.Errorf("%d keys have signed tokens, want 6", signed)
-	}
 
 	// Revoked.
 	c := gateways[0]
