@@ -69,7 +69,7 @@ bench: ## Run all Go benchmarks (BENCH=regexp BENCHTIME=1s COUNT=1)
 	@set -e; \
 	dirs=$$($(FILES) -- '*_test.go' | xargs grep -ls '^func Benchmark' | xargs -n1 dirname | sort -u | sed 's,^,./,' || true); \
 	if [ -z "$$dirs" ]; then echo 'bench: no benchmark found'; exit 1; fi; \
-	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) -benchmem $$dirs
+	go test -timeout 30m -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) -benchmem $$dirs
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test in turn for FUZZTIME each (FUZZTIME=10s)

@@ -49,6 +49,7 @@ type Follower struct {
 	// The rest belongs to Run.
 	epoch string // under which the states were read; "": not yet
 	last  string // the latest entry that was read, or ""
+	woken time.Time
 }
 
 // NewFollower returns a follower, which does nothing before Run. There is one in
@@ -140,9 +141,10 @@ func (f *Follower) catchUp(ctx context.Context) error {
 
 // wait returns when there is an entry after the last one, or after waitTime.
 func (f *Follower) wait(ctx context.Context) error {
-	if !sleep(ctx, breath) {
+	if early := breath - f.o.Now().Sub(f.woken); early > 0 && !sleep(ctx, early) {
 		return ctx.Err()
 	}
+	defer func() { f.woken = f.o.Now() }()
 	// A server that hangs is noticed soon after.
 	ctx, cancel := context.WithTimeout(ctx, waitTime+stepTime/2)
 	defer cancel()

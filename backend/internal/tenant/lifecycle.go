@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"time"
 
 	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/controldb"
@@ -134,9 +135,15 @@ func (s *Service) resume(ctx context.Context, by trail.Origin, id string) (contr
 	if err == nil && changed {
 		s.Announcer.Resumed(ctx, state, ended)
 		s.changed(by, trail.TenantResume, id)
+		time.Sleep(settle)
 	}
 	return t, err
 }
+
+// settle is how long the answer to a resumption waits for the gateways to have
+// heard of it, which they do within milliseconds: who signs in at the word of the
+// operator is not to meet one that still refuses the tenant.
+const settle = 100 * time.Millisecond
 
 // letIn ends the suspension where the tenant's data is. A sign-in that was under
 // way when it began may have left a session, which is not to come alive now;

@@ -17,6 +17,10 @@ import (
 	"gatehouse/internal/token"
 )
 
+// explainTime is how long an operator waits for Redis, who has more patience than
+// a request.
+const explainTime = time.Second
+
 // explanation is the answer of Explain.
 type explanation struct {
 	TenantID  string           `json:"tenant_id"`
@@ -103,7 +107,9 @@ func (l *Limits) explain(ex *Exchange, t *limit.Tenant, user *uuid.UUID, operati
 			found, charges = append(found, f), append(charges, c)
 		}
 	}
-	if err := l.limiter.Peek(context.Background(), tag[:split], charges); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), explainTime)
+	defer cancel()
+	if err := l.limiter.Peek(ctx, tag[:split], charges); err != nil {
 		return e, err
 	}
 	for i, f := range found {

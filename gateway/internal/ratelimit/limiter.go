@@ -90,7 +90,8 @@ func (l *Limiter) Take(ctx context.Context, tag []byte, charges []Charge) {
 }
 
 // Peek sets the decisions that the store's buckets would give to one request,
-// and consumes nothing. What is on lease, here or elsewhere, they do not hold.
+// and consumes nothing. What is on lease, here or elsewhere, they do not hold. It
+// may take until the deadline of ctx.
 func (l *Limiter) Peek(ctx context.Context, tag []byte, charges []Charge) error {
 	asks := make([]Ask, len(charges))
 	for i := range charges {

@@ -34,11 +34,13 @@ func NewRedis(client *redisconn.Client) *Redis {
 }
 
 // Take implements [Store]. It fails when Redis does not answer within the
-// client's bound.
+// client's bound, or by the deadline that ctx has.
 func (r *Redis) Take(ctx context.Context, tag []byte, asks []Ask) error {
-	ctx, cancel := r.client.Bound(ctx)
-	defer cancel()
-
+	if _, ok := ctx.Deadline(); !ok {
+		bound, cancel := r.client.Bound(ctx)
+		defer cancel()
+		ctx = bound
+	}
 	keys := make([]string, len(asks))
 	args := make([]any, 0, 6*len(asks))
 	for i := range asks {
