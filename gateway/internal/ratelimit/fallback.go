@@ -83,7 +83,7 @@ func (b *bucket) consume(s source, n int, now instant) {
 // the store granted is never handed back to it, so it becomes a lease here.
 func (o *order) giveBack(i int, s source, now instant) {
 	b, token := o.parts[i].bucket, o.parts[i].token
-	if s == paid && o.asks[i].Policy.rule.lease > 0 {
+	if s == paid { // dead at once if the bucket does not lease
 		token = lease{until: o.until(i), left: 1}
 	} else if s != leased {
 		return

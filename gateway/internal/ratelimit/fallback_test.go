@@ -132,7 +132,7 @@ func TestFallbackStartsFromTheLastLevel(t *testing.T) {
 func TestDebtIsChargedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newFallbackRig(FallbackLocal, 1)
+		r := newFallbackRig(FallbackLocal, 3)
 		p := slowPolicy(40, PolicyOptions{})
 		request(r.Limiter, "t", Charge{Policy: p})
 		r.store.down.Store(true)

@@ -151,3 +151,39 @@ func TestDemandIsWhatCameWithinTheStretch(t *testing.T) {
 		t.Errorf("after a clock that went back = %d, want a new start", got)
 	}
 }
+
+func TestWants(t *testing.T) {
+	t.Parallel()
+	p := &Policy{rule: rule{interval: 1000, tolerance: 900_000, lease: 100_000}}
+	now := at(1_000_000)
+	for _, c := range []struct {
+		name   string
+		demand int64
+		held   int64
+		lives  int64 // µs
+		needs  bool
+		want   int64
+	}{
+		{"nothing here", 40, 0, 0, true, 40},
+		{"a slow key", 3, 0, 0, true, 3},
+		{"unknown key", 0, 0, 0, true, 0},
+		{"what is here is not wanted twice", 40, 10, 100_000, true, 30},
+		{"nor is what will not be spent counted", 40, 30, 25_000, true, 30},
+		{"more here than is wanted", 10, 30, 100_000, true, 0},
+		{"a rider with plenty", 40, 21, 100_000, false, 0},
+		{"a rider with half", 40, 20, 100_000, false, 20},
+		{"a rider of a slow key", 7, 0, 0, false, 0},
+	} {
+		b := &bucket{policy: p, demand: demand{since: now.mono, now: c.demand}}
+		if c.held > 0 {
+			b.leases.put(lease{now.add(c.lives), c.held})
+		}
+		if got := b.wants(now, c.needs); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+	b := &bucket{policy: &Policy{rule: rule{interval: 1000, tolerance: 900_000}}, demand: demand{since: now.mono, now: 9}}
+	if got := b.wants(now, true); got != 0 {
+		t.Errorf("a bucket that does not lease wants %d", got)
+	}
+}

@@ -11,7 +11,7 @@ import (
 // Policy is a named limit that buckets are charged under. Make one with
 // [NewPolicy]; it never changes. The name is part of a bucket's name, so two
 // policies of one name mean the same buckets, as an override and the default
-// that it replaces do.
+// that it replaces do; only those in shadow have buckets of their own.
 type Policy struct {
 	Name  string
 	Limit limit.Limit

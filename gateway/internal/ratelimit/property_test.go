@@ -78,8 +78,8 @@ func TestExcess(t *testing.T) {
 	}
 }
 
-// gatewayClock is a machine's clocks in a bubble: the monotonic one runs a
-// little slow and stands still while the machine sleeps; the wall clock is wrong
+// gatewayClock is a machine's clocks in a bubble: both run a little slow, the
+// monotonic one stands still while the machine sleeps, and the wall clock is wrong
 // and is set now and then.
 type gatewayClock struct {
 	mu    sync.Mutex
@@ -98,7 +98,8 @@ func (c *gatewayClock) read() instant {
 		slept += time.Since(c.sleep)
 	}
 	mono := (passed - slept).Microseconds()
-	return instant{mono: mono - mono*c.slow/1_000_000, wall: c.start.Add(passed + c.skew).UnixMicro()}
+	late := passed.Microseconds() * c.slow / 1_000_000 // both run by the same crystal
+	return instant{mono: mono - late, wall: c.start.Add(passed+c.skew).UnixMicro() - late}
 }
 
 func (c *gatewayClock) change(f func()) {
