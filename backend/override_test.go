@@ -112,7 +112,8 @@ func TestLimitsOfATenant(t *testing.T) {
 	}
 	trail := s.trail("platform")
 	if diff := cmp.Diff([]string{
-		"limits.update oper overrides=5 policies=tenant user write", "limits.update oper overrides=1 policies=admin", "limits.update oper overrides=1 policies=admin",
+		"limits.update oper overrides=5 tenant=1200/1m,200 tenant_shadow=600/1m,100 user=1/1h,10 users=1 write=864000000/24h,6000000000",
+		"limits.update oper admin=5/1s,1 overrides=1", "limits.update oper admin=5/1s,1 overrides=1",
 	}, trail[len(trail)-3:]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -159,8 +160,9 @@ func TestLimitsOfWhichTenant(t *testing.T) {
 		s.do("GET", limitsPath(id), operator.Access, nil).problem(t, 404, "not_found")
 		s.do("PUT", limitsPath(id), operator.Access, none).problem(t, 404, "not_found")
 	}
-	// The operators' own has limits, too.
-	s.do("PUT", limitsPath(token.PlatformTenant), operator.Access, one).want(t, 200)
+	// An override of the operators' own could keep them from undoing it.
+	s.do("PUT", limitsPath(token.PlatformTenant), operator.Access, one).problem(t, 409, "invalid_state")
+	s.do("GET", limitsPath(token.PlatformTenant), operator.Access, nil).want(t, 200)
 	// Suspended is not gone.
 	s.do("PUT", limitsPath("acme"), operator.Access, one).want(t, 200)
 	s.do("POST", tenantsPath+"/acme/suspend", operator.Access, nil).want(t, 200)

@@ -52,7 +52,7 @@ func (g *Gateway) follow(o Options) (err error) {
 		return err
 	}
 
-	builtIn, err := ratelimit.ParsePolicies(nil)
+	builtIn, err := ratelimit.BuiltIn()
 	if err != nil {
 		return err
 	}

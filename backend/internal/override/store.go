@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
-	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/controldb"
@@ -49,6 +51,9 @@ func (s *Service) set(ctx context.Context, by trail.Origin, id string, match []i
 		if a.tenant, err = s.control.LockTenant(ctx, tx, id); err != nil {
 			return found(err)
 		}
+		if id == token.PlatformTenant {
+			return problem.Newf(problem.InvalidState, "The operators have the limits of their plan: another one could keep them from undoing it.")
+		}
 		if a.tenant.Status == "deleted" {
 			return problem.Newf(problem.InvalidState, "The tenant is deleted.")
 		}
@@ -91,18 +96,25 @@ func (s *Service) replace(ctx context.Context, tx tenantdb.DBTX, id string, rows
 	return nil
 }
 
-// details tell in the audit trail how many overrides there are now, and for which
-// policies.
+// details tell in the audit trail how many overrides there are now, the limits of
+// those for all users, and for how many users there are others.
 func details(rows []controldb.AddOverrideParams) map[string]string {
 	d := map[string]string{"overrides": strconv.Itoa(len(rows))}
-	var policies []string
-	for _, p := range limit.CallerPolicies() {
-		if slices.ContainsFunc(rows, func(row controldb.AddOverrideParams) bool { return row.Policy == p }) {
-			policies = append(policies, p)
+	users := map[uuid.UUID]bool{}
+	for _, row := range rows {
+		name := row.Policy
+		if row.Shadow {
+			name += "_shadow"
 		}
+		if row.UserID != nil {
+			users[*row.UserID] = true
+			continue
+		}
+		l := limit.Limit{Requests: int(row.Requests), Period: time.Duration(row.PeriodSeconds) * time.Second, Burst: int(row.Burst)}
+		d[name] = l.String()
 	}
-	if len(policies) > 0 {
-		d["policies"] = strings.Join(policies, " ")
+	if len(users) > 0 {
+		d["users"] = strconv.Itoa(len(users))
 	}
 	return d
 }

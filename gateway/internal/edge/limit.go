@@ -204,6 +204,9 @@ func (l *Limits) take(ex *Exchange, tag []byte, n int) bool {
 		return true
 	}
 	if refused.Unavailable {
+		if ex.Route != nil && ex.Route.Class == route.Probe {
+			return true // else load balancers would give up every gateway
+		}
 		ex.Refuse(problem.New(problem.Unavailable))
 		return false
 	}

@@ -15,7 +15,7 @@ type Overrides struct {
 	states sync.Map // *limit.Tenant -> *agreed
 
 	mu     sync.Mutex
-	latest map[string]*limit.Tenant // by id, so that an older state is forgotten
+	latest map[string]*limit.Tenant // by id; a later state with overrides takes its place
 }
 
 // agreed are the overrides of a tenant.

@@ -1,14 +1,16 @@
 package ratelimit
 
 import (
+	"bytes"
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"gatehouse/internal/limit"
 )
@@ -27,18 +29,38 @@ type Policies struct {
 // it that is only counted. Either may be nil.
 type Pair struct{ Enforced, Shadow *Policy }
 
-// policyText is one policy in the file.
+// noLimit is written where none is wanted.
+const noLimit = "none"
+
+// limitText is a limit in the file, or none.
+type limitText struct{ *limit.Limit }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *limitText) UnmarshalText(text []byte) error {
+	if string(text) == noLimit {
+		return nil
+	}
+	t.Limit = &limit.Limit{}
+	return t.Limit.UnmarshalText(text)
+}
+
+// policyText is one policy in the file. What is not given stays as it is built
+// in.
 type policyText struct {
-	Limit  *limit.Limit `json:"limit,omitzero"`
-	Shadow *limit.Limit `json:"shadow,omitzero"`
+	Limit  *limitText `json:"limit,omitzero"`
+	Shadow *limitText `json:"shadow,omitzero"`
+}
+
+func (t policyText) over(builtIn policyText) policyText {
+	return policyText{Limit: cmp.Or(t.Limit, builtIn.Limit), Shadow: cmp.Or(t.Shadow, builtIn.Shadow)}
 }
 
 func (t policyText) pair(name string, strict bool) (p Pair) {
-	if t.Limit != nil {
-		p.Enforced = NewPolicy(name, *t.Limit, PolicyOptions{Strict: strict})
+	if t.Limit != nil && t.Limit.Limit != nil {
+		p.Enforced = NewPolicy(name, *t.Limit.Limit, PolicyOptions{Strict: strict})
 	}
-	if t.Shadow != nil {
-		p.Shadow = NewPolicy(name, *t.Shadow, PolicyOptions{Shadow: true})
+	if t.Shadow != nil && t.Shadow.Limit != nil {
+		p.Shadow = NewPolicy(name, *t.Shadow.Limit, PolicyOptions{Shadow: true})
 	}
 	return p
 }
@@ -48,22 +70,26 @@ type policiesText struct {
 	Plans   map[string]map[string]policyText `json:"plans,omitzero"`
 }
 
-// ParsePolicies reads a file of policies. A policy that the file does not name
-// is the built-in one; an empty file changes nothing. The error names the first
-// mistake, or all names that are unknown.
+// BuiltIn returns the policies that are in force without a file.
+func BuiltIn() (*Policies, error) { return ParsePolicies([]byte("{}")) }
+
+// ParsePolicies reads a file of policies. What the file does not name is as
+// built in. The error names the first mistake, or all names that are unknown.
 func ParsePolicies(content []byte) (*Policies, error) {
 	text, err := readPolicies(builtIn)
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > 0 {
-		given, err := readPolicies(content)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(text.Address, given.Address)
-		for plan, policies := range given.Plans {
-			maps.Copy(text.Plans[plan], policies)
+	given, err := readPolicies(content)
+	if err != nil {
+		return nil, err
+	}
+	for name, policy := range given.Address {
+		text.Address[name] = policy.over(text.Address[name])
+	}
+	for plan, policies := range given.Plans {
+		for name, policy := range policies {
+			text.Plans[plan][name] = policy.over(text.Plans[plan][name])
 		}
 	}
 	p := &Policies{address: map[string]Pair{}, plans: map[string]map[string]Pair{}}
@@ -82,6 +108,10 @@ func ParsePolicies(content []byte) (*Policies, error) {
 
 func readPolicies(content []byte) (policiesText, error) {
 	var text policiesText
+	// Null would mean absent; it is rather a mistake of whoever writes the file.
+	if err := refuseNull(content); err != nil {
+		return text, err
+	}
 	if err := json.Unmarshal(content, &text, json.RejectUnknownMembers(true)); err != nil {
 		return text, plain(err)
 	}
@@ -108,6 +138,19 @@ func readPolicies(content []byte) (policiesText, error) {
 		return text, fmt.Errorf("not understood: %s", strings.Join(unknown, ", "))
 	}
 	return text, nil
+}
+
+// refuseNull finds the first null.
+func refuseNull(content []byte) error {
+	d := jsontext.NewDecoder(bytes.NewReader(content))
+	for {
+		switch token, err := d.ReadToken(); {
+		case err != nil:
+			return nil //nolint:nilerr // what is not JSON, or over, is for the decoding to tell
+		case token.Kind() == 'n':
+			return fmt.Errorf("%q: null is not what belongs here", d.StackPointer())
+		}
+	}
 }
 
 // plain says where in the file a mistake is, and what it is, in one line.

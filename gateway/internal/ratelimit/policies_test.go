@@ -36,7 +36,10 @@ func text(p Pair) string {
 // TestBuiltInPolicies holds the table of docs/limits.md.
 func TestBuiltInPolicies(t *testing.T) {
 	t.Parallel()
-	p := parse(t, "")
+	p, err := BuiltIn()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]string{
 		limit.Public: "60/1m,20", limit.Auth: "60/1m,20", limit.Refresh: "60/1m,20", limit.Address: "6000/1m,1000",
 	} {
@@ -66,15 +69,16 @@ func TestBuiltInPolicies(t *testing.T) {
 func TestFileOfPolicies(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `{"address": {"auth": {"limit": "30/1m,10"}}, "plans": {
-		"free": {"user": {"limit": "60/1m"}, "read": {"shadow": "30/1m"}},
+		"free": {"user": {"limit": "60/1m"}, "read": {"shadow": "30/1m"}, "write": {"shadow": "30/1m"}, "export": {"limit": "none", "shadow": "6/1m"}},
 		"premium": {"write": {"limit": "600/1m", "shadow": "300/1m"}}}}`)
 	for got, want := range map[string]string{
 		text(p.ByAddress("auth")):              "30/1m,10",
 		text(p.ByPlan("free", "user")):         "60/1m,10",
 		text(p.ByPlan("free", "read")):         "none shadow 30/1m,10",
 		text(p.ByPlan("premium", "write")):     "600/1m,100 shadow 300/1m,50",
+		text(p.ByPlan("free", "write")):        "60/1m,10 shadow 30/1m,10", // the built-in one stays
+		text(p.ByPlan("free", "export")):       "none shadow 6/1m,10",
 		text(p.ByPlan("standard", "user")):     "600/1m,100", // as built in
-		text(p.ByPlan("free", "write")):        "60/1m,10",
 		text(p.ByAddress("refresh")):           "60/1m,20",
 		text(parse(t, "{}").ByAddress("auth")): "60/1m,20",
 	} {
@@ -98,7 +102,13 @@ func TestMistakesInTheFile(t *testing.T) {
 		`{"plans": {"free": {"user": {"limit": "60/1m", "burst": 1}}}}`:                "/plans/free/user/burst: unknown object member name",
 		`{"plans": {"free": {"user": {"limit": 60}}}}`:                                 "/plans/free/user/limit",
 		`{"plans": {"free": {"user": {"limit": "60/1m"}, "user": {"limit": "1/1m"}}}}`: "duplicate",
-		`{} {}`: "after top-level value",
+		`{} {}`:             "after top-level value",
+		``:                  "EOF",
+		` `:                 "EOF",
+		`null`:              `"": null is not`,
+		`{"address": null}`: `"/address": null is not`,
+		`{"plans": {"free": {"user": {"limit": null}}}}`:   `"/plans/free/user/limit": null is not`,
+		`{"plans": {"free": {"user": {"limit": "None"}}}}`: "/plans/free/user/limit: there is no /",
 	} {
 		p, err := ParsePolicies([]byte(content))
 		if err == nil || !strings.Contains(err.Error(), want) || p != nil {
