@@ -233,3 +233,18 @@ func TestRedisHangs(t *testing.T) {
 		return len(r.logs.lines(t, "rate limits are counted by all gateways together again")) > 0
 	})
 }
+
+func TestFallbackClosed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *Config) { c.Limits.Fallback = ratelimit.FallbackClosed })
+	r.redis.Close()
+	for target, header := range map[string]map[string]string{"/things/7": r.bearer(t), "/nowhere": nil} {
+		if a := r.do(t, "GET", target, header, ""); a.status != 503 || a.header.Get("Retry-After") != "1" {
+			t.Errorf("GET %s = %d, Retry-After %q; want 503", target, a.status, a.header.Get("Retry-After"))
+		}
+	}
+	// A load balancer that heard 503 here would give up every gateway.
+	if a := r.do(t, "GET", "/probe", nil, ""); a.status != 200 {
+		t.Errorf("GET /probe = %d", a.status)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -34,12 +35,12 @@ const (
 	jwkUse   = "sig"
 )
 
-// formatJWKS writes the public keys among keys; HS256 secrets have no public
-// half.
-func formatJWKS(keys []*Key) []byte {
+// formatJWKS writes the public keys among keys that are trusted now; HS256
+// secrets have no public half.
+func formatJWKS(keys []*Key, now time.Time) []byte {
 	document := jwks{Keys: []jwk{}}
 	for _, k := range keys {
-		if public, ok := k.verifying.(ed25519.PublicKey); ok {
+		if public, ok := k.verifying.(ed25519.PublicKey); ok && k.Trusted(now) {
 			document.Keys = append(document.Keys, jwk{
 				Type: jwkType, Curve: jwkCurve, Use: jwkUse, Algorithm: string(EdDSA), ID: k.id,
 				X: base64.RawURLEncoding.EncodeToString(public),

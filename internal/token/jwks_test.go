@@ -114,11 +114,11 @@ func TestFetchedKeysVerify(t *testing.T) {
 	if _, err := gateway.Verify(sign(t, backend, ana)); err != nil {
 		t.Errorf("a token of the key that was next: %v", err)
 	}
-	if !fetch() || !key.Trusted() {
+	if !fetch() || !key.Trusted(now) {
 		t.Error("the rotation brought no key, or took one away")
 	}
 	without := slices.DeleteFunc(parseJWKS(t, backend.JWKS()), func(k *token.Key) bool { return k.ID() == key.ID() })
-	if gateway.SetFetched(without); key.Trusted() {
+	if gateway.SetFetched(without); key.Trusted(now) {
 		t.Error("a key that is no longer served is trusted")
 	}
 	if _, err := gateway.Verify(first); token.KindOf(err) != token.UnknownKey {

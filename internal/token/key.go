@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"math"
 	"sync/atomic"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -29,15 +31,25 @@ type Key struct {
 	method    jwt.SigningMethod
 	verifying any // []byte or ed25519.PublicKey
 	signing   any // []byte or ed25519.PrivateKey; nil when only the public half is known
-	dropped   atomic.Bool
+
+	// end is the Unix time in seconds from which the key is no longer trusted; 0
+	// is never.
+	end atomic.Int64
 }
 
 // ID is the kid of the tokens that the key signs.
 func (k *Key) ID() string { return k.id }
 
-// Trusted reports whether the key is still in its keyring. Once it is not it
-// never will be again; a key that comes back is another Key.
-func (k *Key) Trusted() bool { return !k.dropped.Load() }
+// Trusted reports whether the key is still in its keyring and, when it is
+// retiring, whether its time is not over yet. A key that has left its keyring
+// stays out; one that comes back is another Key.
+func (k *Key) Trusted(now time.Time) bool {
+	end := k.end.Load()
+	return end == 0 || now.Unix() < end
+}
+
+// drop ends the trust at once.
+func (k *Key) drop() { k.end.Store(math.MinInt64) }
 
 func newSecretKey(secret []byte) *Key {
 	return &Key{

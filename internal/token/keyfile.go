@@ -21,7 +21,7 @@ type State string
 const (
 	StateNext     State = "next"     // verifies, and signs after the next rotation
 	StateActive   State = "active"   // signs and verifies
-	StateRetiring State = "retiring" // verifies what it has signed
+	StateRetiring State = "retiring" // verifies what it has signed, until that has expired
 	StateRevoked  State = "revoked"  // is no longer trusted, and kept only as a record
 )
 
@@ -170,7 +170,7 @@ func ImportSecret(s config.Secret, now time.Time) StoredKey {
 }
 
 func store(a Algorithm, secret []byte, now time.Time) StoredKey {
-	now = now.UTC().Truncate(time.Second)
+	now = now.UTC()
 	k := StoredKey{Algorithm: a, State: StateNext, Created: now, Since: now, Secret: config.Secret(secret)}
 	k.ID = k.key().id
 	return k
@@ -179,8 +179,14 @@ func store(a Algorithm, secret []byte, now time.Time) StoredKey {
 // key returns what a keyring needs of the stored key, which is not revoked.
 func (k *StoredKey) key() *Key {
 	secret := []byte(k.Secret.Reveal())
+	var key *Key
 	if k.Algorithm == EdDSA {
-		return newPrivateKey(ed25519.NewKeyFromSeed(secret))
+		key = newPrivateKey(ed25519.NewKeyFromSeed(secret))
+	} else {
+		key = newSecretKey(secret)
 	}
-	return newSecretKey(secret)
+	if k.State == StateRetiring {
+		key.end.Store(max(1, k.Since.Add(retireAfter).Unix()))
+	}
+	return key
 }

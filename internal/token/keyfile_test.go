@@ -358,7 +358,7 @@ func TestKeysKeepTheirIdentity(t *testing.T) {
 	k := d.open(t)
 	first := sign(t, k, ana)
 	_, key, err := k.VerifyKey(first)
-	if err != nil || key.ID() != keys[0].ID || !key.Trusted() {
+	if err != nil || key.ID() != keys[0].ID || !key.Trusted(now) {
 		t.Fatalf("verified with %v, %v", key, err)
 	}
 	for range 3 {
@@ -369,7 +369,7 @@ func TestKeysKeepTheirIdentity(t *testing.T) {
 		if err := k.Reload(); err != nil {
 			t.Fatal(err)
 		}
-		if _, again, _ := k.VerifyKey(first); again != key || !key.Trusted() {
+		if _, again, _ := k.VerifyKey(first); again != key || !key.Trusted(now) {
 			t.Fatal("a rotation made another key of one that stays")
 		}
 	}
@@ -378,15 +378,15 @@ func TestKeysKeepTheirIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.write(t, format(t, revoked))
-	if err := k.Reload(); err != nil || key.Trusted() {
+	if err := k.Reload(); err != nil || key.Trusted(now) {
 		t.Errorf("a revoked key is trusted (%v)", err)
 	}
 	// Back from a backup: what was forgotten stays forgotten.
 	d.write(t, format(t, keys))
-	if err := k.Reload(); err != nil || key.Trusted() {
+	if err := k.Reload(); err != nil || key.Trusted(now) {
 		t.Errorf("a key that went is trusted again (%v)", err)
 	}
-	if _, again, err := k.VerifyKey(first); err != nil || again == key || !again.Trusted() {
+	if _, again, err := k.VerifyKey(first); err != nil || again == key || !again.Trusted(now) {
 		t.Errorf("the key that came back is %v (%v), want another one", again, err)
 	}
 }

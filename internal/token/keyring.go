@@ -41,7 +41,7 @@ type Keyring struct {
 type keySet struct {
 	signing    *Key // nil when the keyring only verifies
 	byID       map[string]*Key
-	jwks       []byte
+	own        []*Key // those that a JWKS document is made of
 	generation uint64
 }
 
@@ -102,7 +102,7 @@ func (k *Keyring) replace() {
 	old := k.keys.Load()
 	set := &keySet{
 		byID:       make(map[string]*Key, len(k.own)+len(k.fetched)),
-		jwks:       formatJWKS(k.own),
+		own:        k.own,
 		generation: old.generation,
 	}
 	if len(k.own) > 0 {
@@ -114,6 +114,7 @@ func (k *Keyring) replace() {
 				continue
 			}
 			if known := old.byID[key.id]; known != nil {
+				known.end.Store(key.end.Load()) // it may have retired
 				key = known
 			} else {
 				set.generation = old.generation + 1
@@ -124,7 +125,7 @@ func (k *Keyring) replace() {
 	k.keys.Store(set)
 	for id, key := range old.byID {
 		if set.byID[id] == nil {
-			key.dropped.Store(true)
+			key.drop()
 		}
 	}
 }
@@ -163,18 +164,18 @@ func (k *Keyring) Generation() uint64 { return k.keys.Load().generation }
 // Empty reports whether the keyring has no key at all.
 func (k *Keyring) Empty() bool { return len(k.keys.Load().byID) == 0 }
 
-// JWKS returns the keyring's own public keys as a JSON Web Key Set (RFC 7517).
-// It must not be changed.
-func (k *Keyring) JWKS() []byte { return k.keys.Load().jwks }
+// JWKS returns the keyring's own public keys that are trusted now as a JSON Web
+// Key Set (RFC 7517).
+func (k *Keyring) JWKS() []byte { return formatJWKS(k.keys.Load().own, k.now()) }
 
 // Sign returns a token for the claims. IssuedAt, ExpiresAt and ID are set from
 // the clock, the lifetime and chance; the rest is the caller's. It refuses what
-// Verify would refuse: an absent claim, a role that cannot exist in the tenant,
-// a lifetime above [MaxLifetime].
+// Verify would refuse: a claim that is absent or malformed, a role that cannot
+// exist in the tenant, a lifetime above [MaxLifetime].
 func (k *Keyring) Sign(c Claims, lifetime time.Duration) (string, error) {
 	switch {
-	case !c.complete():
-		return "", errors.New("sign token: a claim is missing")
+	case !c.wellFormed():
+		return "", errors.New("sign token: a claim is missing or malformed")
 	case !c.Role.ValidIn(c.Tenant):
 		return "", fmt.Errorf("sign token: role %q cannot exist in tenant %q", c.Role, c.Tenant)
 	case lifetime > MaxLifetime:
@@ -228,7 +229,7 @@ func (k *Keyring) VerifyKey(token string) (Claims, *Key, error) {
 	var w wire
 	var key *Key
 	_, err := k.parser.ParseWithClaims(token, &w, func(t *jwt.Token) (verifying any, err error) {
-		if key, err = k.keys.Load().find(t); err != nil {
+		if key, err = k.keys.Load().find(t, k.now()); err != nil {
 			return nil, err
 		}
 		return key.verifying, nil
@@ -246,12 +247,12 @@ func (k *Keyring) VerifyKey(token string) (Claims, *Key, error) {
 	return c, key, nil
 }
 
-// find picks the key by kid. The token's algorithm must be the key's own (RFC
+// find picks the key by kid, if it is trusted now. The token's algorithm must be the key's own (RFC
 // 8725 section 3.1): else a public key could be used as a secret. Sign sets
 // three header parameters; any other is refused, so that neither an extension
 // (crit, RFC 7515 section 4.1.11) nor a key or its address (jwk, jku, x5c, x5u)
 // is ever looked at.
-func (s *keySet) find(t *jwt.Token) (*Key, error) {
+func (s *keySet) find(t *jwt.Token, now time.Time) (*Key, error) {
 	for name := range t.Header {
 		if name != "alg" && name != "kid" && name != "typ" {
 			return nil, &Error{Malformed}
@@ -263,7 +264,7 @@ func (s *keySet) find(t *jwt.Token) (*Key, error) {
 	kid, _ := t.Header["kid"].(string)
 	key := s.byID[kid]
 	switch {
-	case key == nil:
+	case key == nil || !key.Trusted(now):
 		return nil, &Error{UnknownKey}
 	case t.Method != key.method:
 		return nil, &Error{BadSignature}

@@ -4,7 +4,11 @@ package token
 
 import (
 	"errors"
+	"regexp"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -72,9 +76,18 @@ type Claims struct {
 	ExpiresAt time.Time // exp; whole seconds
 }
 
-// complete reports whether all claims but the ones that Sign sets are there.
-func (c *Claims) complete() bool {
-	return c.UserID != uuid.Nil && c.Tenant != "" && c.Username != "" && c.Session != uuid.Nil
+// maxUsername bounds the name of a user, in code points.
+const maxUsername = 255
+
+// tenantForm is what the databases demand of a tenant's id.
+var tenantForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,35}$`)
+
+// wellFormed reports whether all claims but the role and the ones that Sign sets
+// are there and of a form that everything behind can take.
+func (c *Claims) wellFormed() bool {
+	return c.UserID != uuid.Nil && c.Session != uuid.Nil && tenantForm.MatchString(c.Tenant) &&
+		c.Username != "" && utf8.ValidString(c.Username) && utf8.RuneCountInString(c.Username) <= maxUsername &&
+		!strings.ContainsFunc(c.Username, unicode.IsControl)
 }
 
 // Kind says why a token was refused. Kinds are counted and logged; clients get

@@ -50,7 +50,7 @@ func (w *wire) claims(now time.Time) (Claims, error) {
 		IssuedAt:  time.Unix(*w.IssuedAt, 0),
 		ExpiresAt: time.Unix(*w.ExpiresAt, 0),
 	}
-	if !c.complete() || !c.Role.ValidIn(c.Tenant) {
+	if !c.wellFormed() || !c.Role.ValidIn(c.Tenant) {
 		return Claims{}, &Error{Malformed}
 	}
 	return c, nil

@@ -48,7 +48,8 @@ func keys(args []string, out io.Writer) error {
 		c         keysConfig
 		algorithm = new(string)
 		wait      = new(time.Duration)
-		wanted    int // arguments behind the flags
+		all       bool // keys are to be revoked
+		wanted    int  // arguments behind the flags
 	)
 	rest := args[1:]
 	switch args[0] {
@@ -59,9 +60,14 @@ func keys(args []string, out io.Writer) error {
 		algorithm = flags.String("alg", "", "algorithm of the new key")
 		wait = flags.Duration("wait", defaultWait, "how old the next key must be")
 	case "revoke":
-		wanted = 1
-		if len(rest) == 1 { // it has no flags, and a kid may begin with a hyphen
+		switch all = len(rest) == 1 && (rest[0] == "-all" || rest[0] == "--all"); {
+		case all:
+			rest = nil
+		case len(rest) == 1: // a kid, which may begin with a hyphen
 			rest = []string{"--", rest[0]}
+			fallthrough
+		default:
+			wanted = 1
 		}
 	case "list":
 	default:
@@ -86,6 +92,9 @@ func keys(args []string, out io.Writer) error {
 		})
 	case "revoke":
 		list, err = keystore.Change(c.Dir, func(list []token.StoredKey) ([]token.StoredKey, error) {
+			if all {
+				return token.RevokeAll(list, now)
+			}
 			return token.Revoke(list, flags.Arg(0), now)
 		})
 	case "list":

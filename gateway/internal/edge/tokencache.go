@@ -49,7 +49,7 @@ type knownToken struct {
 
 // good reports whether the token still says who calls.
 func (k *knownToken) good(now time.Time) bool {
-	return now.Before(k.claims.ExpiresAt) && k.key.Trusted()
+	return now.Before(k.claims.ExpiresAt) && k.key.Trusted(now)
 }
 
 // signature is the part that finds the token.
