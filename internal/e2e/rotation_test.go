@@ -112,8 +112,7 @@ func TestKeyRotation(t *testing.T) {
 			}
 		})
 	}
-	// A new key is known everywhere within two looks at it; moments are written
-	// down in whole seconds.
+	// A new key is known everywhere within two looks at it.
 	for range 5 {
 		for {
 			out, code := keys("rotate", "--wait", "2s")

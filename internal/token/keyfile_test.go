@@ -21,11 +21,16 @@ import (
 // beginKeys returns an active and a next key.
 func beginKeys(t testing.TB, active, next token.Algorithm) []token.StoredKey {
 	t.Helper()
-	first, err := token.GenerateKey(active, now)
+	return beginKeysAt(t, now, active, next)
+}
+
+func beginKeysAt(t testing.TB, at time.Time, active, next token.Algorithm) []token.StoredKey {
+	t.Helper()
+	first, err := token.GenerateKey(active, at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := token.BeginKeys(first, next, now)
+	keys, err := token.BeginKeys(first, next, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +70,13 @@ func (d keysDir) write(t testing.TB, content string) {
 // open returns a keyring over the folder's file.
 func (d keysDir) open(t testing.TB) *token.Keyring {
 	t.Helper()
+	return d.openAt(t, func() time.Time { return now })
+}
+
+func (d keysDir) openAt(t testing.TB, clock func() time.Time) *token.Keyring {
+	t.Helper()
 	k, err := token.Open(token.Config{KeysDir: string(d), KeysPoll: time.Hour, Issuer: "gatehouse", Audience: "gatehouse"},
-		slog.New(slog.DiscardHandler), func() time.Time { return now })
+		slog.New(slog.DiscardHandler), clock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -388,6 +398,55 @@ func TestKeysKeepTheirIdentity(t *testing.T) {
 	}
 	if _, again, err := k.VerifyKey(first); err != nil || again == key || !again.Trusted(now) {
 		t.Errorf("the key that came back is %v (%v), want another one", again, err)
+	}
+}
+
+// TestRetiringKeysEnd: a key that retires is trusted for 70 minutes and a half,
+// whether or not another rotation comes.
+func TestRetiringKeysEnd(t *testing.T) {
+	t.Parallel()
+	for _, algorithm := range []token.Algorithm{token.EdDSA, token.HS256} {
+		keys := beginKeys(t, algorithm, algorithm)
+		d, clock := newKeysDir(t, keys), now
+		k := d.openAt(t, func() time.Time { return clock })
+		_, key, err := k.VerifyKey(sign(t, k, ana))
+		if err != nil {
+			t.Fatal(err)
+		}
+		active := keys[0]
+		if keys, err = token.Rotate(keys, "", 0, now); err != nil {
+			t.Fatal(err)
+		}
+		d.write(t, format(t, keys))
+		if err := k.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		// Whoever has the retired key signs with it.
+		thief := newKeysDir(t, []token.StoredKey{active}).openAt(t, func() time.Time { return clock })
+		end := now.Add(token.MaxLifetime + token.Leeway + 10*time.Minute)
+		for _, c := range []struct {
+			at   time.Time
+			want token.Kind
+		}{{now, ""}, {end.Add(-1), ""}, {end, token.UnknownKey}, {end.Add(24 * time.Hour), token.UnknownKey}} {
+			clock = c.at
+			good := c.want == ""
+			if _, err := k.Verify(sign(t, thief, ana)); token.KindOf(err) != c.want {
+				t.Errorf("%s, %v after the rotation: %v, want %q", algorithm, c.at.Sub(now), err, c.want)
+			}
+			if key.Trusted(clock) != good {
+				t.Errorf("%s, %v after the rotation: tokens that were verified before are good: %v", algorithm, c.at.Sub(now), !good)
+			}
+			if strings.Contains(string(k.JWKS()), active.ID) != (good && algorithm == token.EdDSA) {
+				t.Errorf("%s, %v after the rotation: the document is %s", algorithm, c.at.Sub(now), k.JWKS())
+			}
+			if _, err := k.Verify(sign(t, k, ana)); err != nil {
+				t.Errorf("%s, %v after the rotation: the active key's token: %v", algorithm, c.at.Sub(now), err)
+			}
+		}
+		// So it is for a process that starts later.
+		if _, err := d.openAt(t, func() time.Time { return clock }).Verify(sign(t, thief, ana)); token.KindOf(err) != token.UnknownKey {
+			t.Errorf("%s, after a restart: %v", algorithm, err)
+		}
 	}
 }
 

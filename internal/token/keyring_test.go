@@ -160,8 +160,7 @@ func TestSignRefusesWhatVerifyWould(t *testing.T) {
 	}
 	for name, c := range map[string]token.Claims{
 		"no user":                with(func(c *token.Claims) { c.UserID = uuid.Nil }),
-		"no tenant":              with(func(c *token.Claims) { c.Tenant = "" }),
-		"no username":            with(func(c *token.Claims) { c.Username = "" }),
+		"invalid UTF-8":          with(func(c *token.Claims) { c.Username = "an\xff" }),
 		"no session":             with(func(c *token.Claims) { c.Session = uuid.Nil }),
 		"no role":                with(func(c *token.Claims) { c.Role = "" }),
 		"an unknown role":        with(func(c *token.Claims) { c.Role = "root" }),
@@ -173,6 +172,16 @@ func TestSignRefusesWhatVerifyWould(t *testing.T) {
 	} {
 		if signed, err := k.Sign(c, time.Minute); err == nil || signed != "" {
 			t.Errorf("%s: signed", name)
+		}
+	}
+	for _, tenant := range badTenants {
+		if signed, err := k.Sign(with(func(c *token.Claims) { c.Tenant = tenant }), time.Minute); err == nil || signed != "" {
+			t.Errorf("tenant %q: signed", tenant)
+		}
+	}
+	for _, name := range badUsernames {
+		if signed, err := k.Sign(with(func(c *token.Claims) { c.Username = name }), time.Minute); err == nil || signed != "" {
+			t.Errorf("user name %q: signed", name)
 		}
 	}
 	if _, err := k.Sign(ana, token.MaxLifetime); err != nil {

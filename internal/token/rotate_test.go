@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,15 @@ func TestRotateWaitsForEveryProcess(t *testing.T) {
 	if _, err := token.Rotate(keys, "", time.Minute, now.Add(20*time.Second)); err == nil || !strings.Contains(err.Error(), "come back in 40s") {
 		t.Errorf("got %v", err)
 	}
+	// Moments have their parts of a second, in the file too.
+	late, err := token.ParseKeys([]byte(format(t, beginKeysAt(t, now.Add(999*time.Millisecond), token.EdDSA, token.EdDSA))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := token.Rotate(late, "", time.Minute, now.Add(time.Minute)); err == nil || !strings.Contains(err.Error(), "59s old") ||
+		!strings.Contains(err.Error(), "come back in 1s") {
+		t.Errorf("a next key 59.001 s old: %v, want a refusal", err)
+	}
 	for wait, age := range map[time.Duration]time.Duration{time.Minute: time.Minute, 0: -time.Hour} {
 		if _, err := token.Rotate(keys, "", wait, now.Add(age)); err != nil {
 			t.Errorf("a next key %v old, for a wait of %v: %v", age, wait, err)
@@ -121,7 +131,7 @@ func TestRevoke(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	later := now.Add(time.Second)
+	later := now.Add(1500 * time.Millisecond)
 	for i, want := range []string{"revoked active next", "retiring revoked active next", "retiring active revoked next"} {
 		revoked, err := token.Revoke(keys, keys[i].ID, later)
 		if err != nil || states(revoked) != want {
@@ -151,4 +161,128 @@ func TestRevoke(t *testing.T) {
 	if err != nil || states(gone) != "retiring active next" {
 		t.Errorf("two hours later: %s, %v", states(gone), err)
 	}
+}
+
+func TestRevokeAll(t *testing.T) {
+	t.Parallel()
+	keys, err := token.Rotate(beginKeys(t, token.HS256, token.HS256), token.EdDSA, 0, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys, err = token.Revoke(keys, keys[0].ID, now); err != nil {
+		t.Fatal(err)
+	}
+	d, later := newKeysDir(t, keys), now.Add(time.Minute)
+	k := d.open(t)
+	old := sign(t, k, ana)
+
+	revoked, err := token.RevokeAll(keys, later)
+	if err != nil || states(revoked) != "revoked revoked revoked active next" {
+		t.Fatalf("%s, %v", states(revoked), err)
+	}
+	if revoked[3].Algorithm != token.HS256 || revoked[4].Algorithm != token.EdDSA {
+		t.Errorf("the new keys are %s and %s, want the algorithms of the old ones", revoked[3].Algorithm, revoked[4].Algorithm)
+	}
+	for i, since := range []time.Time{now, later, later} {
+		if revoked[i].ID != keys[i].ID || revoked[i].Secret != "" || !revoked[i].Since.Equal(since) {
+			t.Errorf("key %d: %+v", i+1, revoked[i])
+		}
+	}
+	d.write(t, format(t, revoked))
+	if err := k.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Verify(old); token.KindOf(err) != token.UnknownKey {
+		t.Errorf("a token of before: %v", err)
+	}
+	if _, err := k.Verify(sign(t, k, ana)); err != nil {
+		t.Errorf("a new token: %v", err)
+	}
+	// A file without a next key, edited by hand.
+	if alone, err := token.RevokeAll(keys[1:2], later); err != nil || !strings.HasSuffix(states(alone), "revoked active next") {
+		t.Errorf("the only key: %s, %v", states(alone), err)
+	}
+}
+
+// fullFile holds as many keys as a file may: an active and a next one, and for
+// the rest retiring ones, of which the one at index 7 is the oldest.
+func fullFile(t *testing.T) []token.StoredKey {
+	t.Helper()
+	keys := beginKeys(t, token.EdDSA, token.EdDSA)
+	for i := range 98 {
+		var err error
+		if keys, err = token.Rotate(keys, "", 0, now.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys[0], keys[7] = keys[7], keys[0]
+	return keys
+}
+
+// TestFullFile: nothing prevents a revocation, and a rotation says how long the
+// file stays full.
+func TestFullFile(t *testing.T) {
+	t.Parallel()
+	full, later := fullFile(t), now.Add(10*time.Minute)
+	const active = 98
+	if _, err := token.Rotate(full, "", 0, later); err == nil || !strings.Contains(err.Error(), "come back in 1h0m30s") {
+		t.Errorf("a rotation of a full file: %v", err)
+	}
+	if keys, err := token.Rotate(full, "", 0, later.Add(61*time.Minute)); err != nil || len(keys) >= len(full) {
+		t.Errorf("an hour later: %d keys, %v", len(keys), err)
+	}
+	has := func(keys []token.StoredKey, id string) bool {
+		return slices.ContainsFunc(keys, func(k token.StoredKey) bool { return k.ID == id })
+	}
+	trusts := func(keys []token.StoredKey, id string) bool {
+		return slices.ContainsFunc(keys, func(k token.StoredKey) bool { return k.ID == id && k.State != token.StateRevoked })
+	}
+
+	// The record of the revoked key is the first that can go.
+	keys, err := token.Revoke(full, full[active].ID, later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := token.ParseKeys([]byte(format(t, keys))); err != nil || trusts(keys, full[active].ID) {
+		t.Errorf("the active key's revocation: %v", err)
+	}
+	for i, k := range full {
+		if i != active && !trusts(keys, k.ID) {
+			t.Errorf("%s key %d is gone", k.State, i)
+		}
+	}
+	// Without a next key, edited by hand, that is not enough.
+	odd := slices.Clone(full)
+	odd[99].State, odd[99].Since = token.StateRetiring, later
+	if keys, err = token.Revoke(odd, odd[active].ID, later); err != nil || len(keys) != len(odd) || has(keys, odd[7].ID) || !has(keys, odd[0].ID) {
+		t.Errorf("a file without a next key: %d keys, %v; want the oldest retiring one gone", len(keys), err)
+	}
+	// Older records go first.
+	keys, err = token.Revoke(full, full[7].ID, later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys, err = token.Revoke(keys, full[active].ID, later.Add(time.Second)); err != nil || len(keys) != len(full) ||
+		has(keys, full[7].ID) || !has(keys, full[active].ID) {
+		t.Errorf("two revocations: %d keys, %v", len(keys), err)
+	}
+	// A rotation takes the place of records too.
+	if keys, err = token.Rotate(keys, "", 0, later); err != nil || len(keys) != len(full) || has(keys, full[active].ID) {
+		t.Errorf("a rotation: %d keys, %v", len(keys), err)
+	}
+	if keys, err = token.RevokeAll(full, later); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := token.ParseKeys([]byte(format(t, keys))); err != nil || inState(keys, token.StateRevoked) != 98 {
+		t.Errorf("all: %d revoked, %v", inState(keys, token.StateRevoked), err)
+	}
+}
+
+func inState(keys []token.StoredKey, s token.State) (n int) {
+	for _, k := range keys {
+		if k.State == s {
+			n++
+		}
+	}
+	return n
 }

@@ -440,13 +440,42 @@ func TestVerifyRefusesWrongIdentifiers(t *testing.T) {
 	}
 }
 
+var (
+	badTenants = []string{
+		"", "\x00", "tenant\x00", "tenant1\n", "-tenant", "_tenant", "ten ant", "ten.ant", "ten/ant", "ténant", "tenant'", strings.Repeat("a", 37),
+	}
+	badUsernames = []string{"", "ana\x00", "\x00", "a\nna", "ana\t", "ana\x7f", "ana\u0085", strings.Repeat("a", 256), strings.Repeat("日", 256)}
+)
+
+// TestVerifyRefusesMalformedNames: even a good signature brings nothing in that
+// the databases would choke on.
+func TestVerifyRefusesMalformedNames(t *testing.T) {
+	t.Parallel()
+	f := newForger(t)
+	for claim, values := range map[string][]string{"tenant_id": badTenants, "user": badUsernames} {
+		for _, value := range values {
+			f.refuses(t, fmt.Sprintf("%s %q", claim, value), f.claims(with(f.payload, claim, value)), token.Malformed)
+		}
+	}
+	for claim, values := range map[string][]string{
+		"tenant_id": {"0", "a-_", "Z9", strings.Repeat("a", 36)},
+		"user":      {"a", "José da Silva", "o'hara@example.com", strings.Repeat("日", 255)},
+	} {
+		for _, value := range values {
+			if _, err := f.keyring.Verify(f.claims(with(f.payload, claim, value))); err != nil {
+				t.Errorf("%s %q: %v", claim, value, err)
+			}
+		}
+	}
+}
+
 func TestVerifyLooksAtFourKiB(t *testing.T) {
 	t.Parallel()
 	f := newForger(t)
 	// Base64 grows by one or two characters with each letter.
 	longest, tooLong := "", ""
 	for n := 2400; tooLong == ""; n++ {
-		switch long := f.claims(with(f.payload, "user", strings.Repeat("a", n))); {
+		switch long := f.claims(with(f.payload, "plan", strings.Repeat("a", n))); {
 		case len(long) > token.MaxBytes:
 			tooLong = long
 		default:

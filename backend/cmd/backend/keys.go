@@ -60,14 +60,10 @@ func keys(args []string, out io.Writer) error {
 		algorithm = flags.String("alg", "", "algorithm of the new key")
 		wait = flags.Duration("wait", defaultWait, "how old the next key must be")
 	case "revoke":
-		switch all = len(rest) == 1 && (rest[0] == "-all" || rest[0] == "--all"); {
-		case all:
-			rest = nil
-		case len(rest) == 1: // a kid, which may begin with a hyphen
+		wanted = 1
+		if len(rest) == 1 { // it has no other flag, and a kid may begin with a hyphen
+			all = rest[0] == "-all" || rest[0] == "--all"
 			rest = []string{"--", rest[0]}
-			fallthrough
-		default:
-			wanted = 1
 		}
 	case "list":
 	default:

@@ -75,12 +75,19 @@ func TestKeysCommands(t *testing.T) {
 	if _, err := runKeys(t, "revoke", list[2].ID); err == nil {
 		t.Error("a key is revoked twice")
 	}
+	const all = "revoked:HS256 revoked:HS256 revoked:EdDSA revoked:EdDSA revoked:EdDSA "
+	if got, err := runKeys(t, "revoke", "-all"); err != nil || got != all+"active:EdDSA next:EdDSA" {
+		t.Errorf("revoke -all: %s (%v)", got, err)
+	}
+	if got, err := runKeys(t, "revoke", "--all"); err != nil || got != all+"revoked:EdDSA revoked:EdDSA active:EdDSA next:EdDSA" {
+		t.Errorf("revoke --all: %s (%v)", got, err)
+	}
 }
 
 func TestKeysCommandLine(t *testing.T) {
 	t.Setenv("JWT_KEYS_DIR", t.TempDir())
 	for _, args := range []string{
-		"", "fly", "init now", "init -wait 1m", "rotate -wait soon", "rotate it", "list all", "revoke", "revoke a b", "list -alg HS256",
+		"", "fly", "init now", "init -wait 1m", "rotate -wait soon", "rotate it", "list all", "revoke", "revoke a b", "revoke -all a", "list -all", "list -alg HS256",
 	} {
 		if err := keys(strings.Fields(args), io.Discard); !errors.Is(err, program.ErrUsage) {
 			t.Errorf("keys %s: %v, want the usage", args, err)

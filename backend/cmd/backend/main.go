@@ -18,7 +18,7 @@ const usage = `usage: backend [command]
   keys init        make the key file of JWT_KEYS_DIR: [-alg EdDSA|HS256] [-from-secret]
   keys rotate      let the next key sign and make a new next one: [-wait 1m] [-alg …]
   keys list        show the keys without their secrets
-  keys revoke KID  withdraw a key at once
+  keys revoke KID  withdraw a key at once; with -all in place of KID every key
   health           ask the running backend whether it is ready
   settings         print every setting with its default, as JSON
   version          print the version
