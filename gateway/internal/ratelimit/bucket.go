@@ -21,6 +21,9 @@ type bucket struct {
 	// asking is set while a command is under way that may bring a lease and that
 	// carries the debt, so that no two do.
 	asking bool
+	// changed is set from when the limit changes until the store has answered by
+	// the new one.
+	changed bool
 }
 
 const (
@@ -35,8 +38,9 @@ const (
 
 // adopt takes on the policy of the charge at hand. When the limit is another
 // one than before, because of an override, the tokens on lease were counted by
-// the former rule and are given up; and a bucket that was empty is as good as
-// empty, so that the store is asked what that means by the new limit.
+// the former rule and are given up; those that were used stay used, as in the
+// store. That may have heard of the new limit earlier, from another gateway, and
+// have refilled by it since.
 func (b *bucket) adopt(p *Policy, now instant) {
 	if b.policy == p {
 		return
@@ -44,8 +48,10 @@ func (b *bucket) adopt(p *Policy, now instant) {
 	if b.policy != nil && b.policy.rule != p.rule {
 		b.leases.clear()
 		b.low = 0
-		most := now.mono + p.rule.tolerance - p.rule.interval
-		b.fullAt, b.aloneAt = min(b.fullAt, most), min(b.aloneAt, most)
+		former := b.policy.rule.interval
+		b.fullAt = now.mono + stored{b.fullAt, former}.fill(p.rule, now.mono)
+		b.aloneAt = now.mono + stored{b.aloneAt, former}.fill(p.rule, now.mono)
+		b.changed = true
 	}
 	b.policy = p
 }
@@ -54,7 +60,7 @@ func (b *bucket) adopt(p *Policy, now instant) {
 func (b *bucket) fill(now instant) int64 { return b.policy.rule.fill(b.fullAt, now.mono) }
 
 // empty reports whether the shared bucket is known to have no token.
-func (b *bucket) empty(now instant) bool { return !b.policy.rule.has(b.fill(now)) }
+func (b *bucket) empty(now instant) bool { return !b.changed && !b.policy.rule.has(b.fill(now)) }
 
 // debt is what this gateway's share lags behind the shared bucket, for which it
 // stands with 1/n of its rate.
@@ -135,7 +141,7 @@ func (b *bucket) learn(a *Ask, p *part, err error, now, until instant) {
 		tokensLost.Add(int(extra))
 		return
 	}
-	b.fullAt = now.mono + a.Fill
+	b.fullAt, b.changed = now.mono+a.Fill, false
 	if p.leads {
 		// The debt is paid, but not what was admitted alone since it was sent.
 		since := b.aloneAt - p.aloneAt

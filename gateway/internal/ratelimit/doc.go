@@ -26,6 +26,14 @@
 // and a key at its limit is not refused what another gateway hoards. A lease
 // that is not spent is lost: it is never handed back, which could admit twice.
 //
+// # Another limit
+//
+// When the limit of a bucket changes, the tokens that were used stay the same
+// number, at most the new burst: who had used 3 of 10 has 17 of 20. A bucket is
+// kept as time, so the store keeps with it the interval it was reckoned by. A
+// limiter gives up its leases, does the same to what it knows of the bucket, and
+// asks before it refuses.
+//
 // # Why the limit holds
 //
 // The promise: in every stretch of time of length T all gateways together admit

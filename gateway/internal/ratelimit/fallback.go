@@ -106,8 +106,9 @@ func (s source) decision(shadow, denied bool) Decision {
 // tell sets what is left and how long to wait, by whoever decided.
 func (b *bucket) tell(d *Decision, s source, n int, now instant) {
 	switch s {
-	case share, noShare, free:
+	case share, noShare:
 		b.describeAlone(d, b.policy.rule.alone(n), now)
+	case free: // nothing is known to be left, and there is nothing to wait for
 	case nobody:
 		d.Wait = unavailable
 	default:

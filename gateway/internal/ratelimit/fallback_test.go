@@ -155,6 +155,39 @@ func TestDebtIsChargedOnce(t *testing.T) {
 	})
 }
 
+// TestLimitChangesInTheFallback: what was used with the store and without it stays
+// the same number of tokens, here and in the debt.
+func TestLimitChangesInTheFallback(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		next         limit.Limit
+		alone, after int64 // remaining after the next request alone, and with the store
+	}{
+		"raised":  {lim(600, time.Minute, 20), 14, 13},
+		"lowered": {lim(6, time.Minute, 10), 4, 3},
+		"below":   {lim(6, time.Minute, 3), 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newFallbackRig(FallbackLocal, 1)
+				p, next := slowPolicy(20, PolicyOptions{}), NewPolicy("p", c.next, PolicyOptions{})
+				for i := range 5 {
+					r.store.down.Store(i >= 3)
+					request(r.Limiter, "t", Charge{Policy: p})
+				}
+				if got := request(r.Limiter, "t", Charge{Policy: next})[0]; got.Remaining != c.alone {
+					t.Errorf("alone: %+v, want %d remaining", got.Decision, c.alone)
+				}
+				r.store.down.Store(false)
+				if got := request(r.Limiter, "t", Charge{Policy: next})[0]; got.Remaining != c.after {
+					t.Errorf("with the store: %+v, want %d remaining", got.Decision, c.after)
+				}
+			})
+		})
+	}
+}
+
 // TestRefillPaysDebt: only what the share's own refill has not covered is owed,
 // also when the bucket was empty at first.
 func TestRefillPaysDebt(t *testing.T) {
@@ -286,7 +319,7 @@ func TestFallbackOpenAndClosed(t *testing.T) {
 		{"local", FallbackLocal, loose, 5, Decision{Wait: 2 * time.Second}},
 		{"local, strict", FallbackLocal, strict, 5, Decision{Wait: 2 * time.Second}},
 		{"local, shadow", FallbackLocal, shadow, 30, Decision{Admitted: true, Shadowed: true, Wait: 2 * time.Second}},
-		{"open", FallbackOpen, loose, 30, Decision{Admitted: true, Wait: 2 * time.Second}},
+		{"open", FallbackOpen, loose, 30, Decision{Admitted: true}},
 		{"open, strict", FallbackOpen, strict, 5, Decision{Wait: 2 * time.Second}},
 		{"closed", FallbackClosed, loose, 0, Decision{Unavailable: true, Wait: time.Second}},
 		{"closed, strict", FallbackClosed, strict, 0, Decision{Unavailable: true, Wait: time.Second}},

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"math"
 	"time"
 
 	"gatehouse/internal/limit"
@@ -59,10 +60,23 @@ func (r rule) alone(n int) rule {
 func (r rule) life() int64 { return r.lease - r.lease/1000 }
 
 // fill returns how long a bucket takes to be full. A bucket cannot be emptier
-// than empty: a TAT further ahead comes from a clock that was set back, or from
-// a looser limit, and would refuse for too long.
+// than empty: a TAT further ahead comes from a clock that was set back, and would
+// refuse for too long.
 func (r rule) fill(tat, now int64) int64 {
 	return min(max(tat-now, 0), r.tolerance)
+}
+
+// scale is the fill of a bucket whose limit changes to this one: the tokens that
+// were used stay the same number, rounded up to a µs. The interval is that of the
+// former limit. The numbers are doubles, as in bucket.lua: products may pass 2^63.
+// Whole tokens are exact, and the rest is to a ten-thousandth of a µs.
+func (r rule) scale(fill, interval int64) int64 {
+	if interval == r.interval {
+		return min(fill, r.tolerance)
+	}
+	whole := float64(fill/interval) * float64(r.interval)
+	rest := math.Ceil(float64(fill%interval) * float64(r.interval) / float64(interval))
+	return int64(min(whole+rest, float64(r.tolerance)))
 }
 
 // has reports whether a bucket with this fill has a token.
@@ -83,14 +97,27 @@ func (r rule) level(fill int64) (tokens int64, wait time.Duration) {
 // that leases shrink to nothing when it is nearly empty.
 const extraPart = 8
 
-// charge does what bucket.lua does: it answers asks at now by the TAT of each
+// stored is what a store keeps of a bucket: its TAT, and the interval by which
+// that was reckoned, since the limit may be another one the next time. The zero
+// value is a full bucket.
+type stored struct{ tat, interval int64 }
+
+// fill is the bucket's fill under the rule r.
+func (s stored) fill(r rule, now int64) int64 {
+	if s.tat <= now {
+		return 0
+	}
+	return r.scale(s.tat-now, s.interval)
+}
+
+// charge does what bucket.lua does: it answers asks at now by the state of each
 // bucket, which it moves on.
-func charge(asks []Ask, tats []int64, now int64) {
+func charge(asks []Ask, buckets []stored, now int64) {
 	admitted := true
 	for i := range asks {
 		a := &asks[i]
 		r := a.Policy.rule
-		a.Fill = min(r.fill(tats[i], now)+a.Debt, r.tolerance)
+		a.Fill = min(buckets[i].fill(r, now)+a.Debt, r.tolerance)
 		if a.Need > 0 && !r.has(a.Fill) && !a.Policy.Shadow {
 			admitted = false
 		}
@@ -104,6 +131,6 @@ func charge(asks []Ask, tats []int64, now int64) {
 			a.Granted = a.Need + min(a.Extra, left/extraPart)
 			a.Fill += a.Granted * r.interval
 		}
-		tats[i] = now + a.Fill
+		buckets[i] = stored{now + a.Fill, r.interval}
 	}
 }

@@ -1,6 +1,8 @@
 package ratelimit
 
 import (
+	"math"
+	"math/big"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -119,6 +121,32 @@ func TestRuleOfALimit(t *testing.T) {
 	}
 }
 
+// TestScaleKeepsTokens compares with exact arithmetic, over all bounds.
+func TestScaleKeepsTokens(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // the same fills in every run
+	interval := func() int64 { return int64(100 * math.Pow(864_000_000, random.Float64())) }
+	const week = 7 * 24 * 3600 * 1_000_000
+	for range 100_000 {
+		from, to := interval(), interval()
+		r := rule{interval: to, tolerance: to * (1 + random.Int64N(week/to))}
+		fill := random.Int64N(week + 1)
+		if random.IntN(2) == 0 {
+			fill -= fill % from // whole tokens
+		}
+		want := new(big.Int).Mul(big.NewInt(fill), big.NewInt(to))
+		want.Add(want, big.NewInt(from-1)).Div(want, big.NewInt(from))
+		exact := r.tolerance
+		if want.IsInt64() {
+			exact = min(exact, want.Int64())
+		}
+		got := r.scale(fill, from)
+		if got < exact-1 || got > exact+1 || fill%from == 0 && got != exact {
+			t.Fatalf("a fill of %d from %d µs to %+v = %d, want %d", fill, from, r, got, exact)
+		}
+	}
+}
+
 func TestShareOfOneGateway(t *testing.T) {
 	t.Parallel()
 	r := newRule(lim(60, time.Minute, 20))
@@ -157,14 +185,14 @@ func TestCharge(t *testing.T) {
 		{"shadow pays when it can", []Ask{{Policy: firm, Need: 1}, {Policy: shadow, Need: 1}}, []int64{1, 1, 1, 1}},
 		{"shadow is spared, too", []Ask{{Policy: firm, Need: 1, Fill: 40 * s}, {Policy: shadow, Need: 1}}, []int64{0, 40, 0, 0}},
 	} {
-		tats := make([]int64, len(c.asks))
+		buckets := make([]stored, len(c.asks))
 		for i := range c.asks {
-			tats[i] = now + c.asks[i].Fill
+			buckets[i] = stored{now + c.asks[i].Fill, c.asks[i].Policy.rule.interval}
 		}
-		charge(c.asks, tats, now)
+		charge(c.asks, buckets, now)
 		for i := range c.asks {
-			if a := &c.asks[i]; a.Granted != c.want[2*i] || a.Fill != c.want[2*i+1]*s || tats[i] != now+a.Fill {
-				t.Errorf("%s: bucket %d: granted %d, fill %d µs, TAT %d; want %d, %d s", c.name, i, a.Granted, a.Fill, tats[i]-now, c.want[2*i], c.want[2*i+1])
+			if a := &c.asks[i]; a.Granted != c.want[2*i] || a.Fill != c.want[2*i+1]*s || buckets[i].tat != now+a.Fill {
+				t.Errorf("%s: bucket %d: granted %d, fill %d µs, TAT %d; want %d, %d s", c.name, i, a.Granted, a.Fill, buckets[i].tat-now, c.want[2*i], c.want[2*i+1])
 			}
 		}
 	}

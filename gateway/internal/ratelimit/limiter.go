@@ -11,7 +11,8 @@ import (
 type Options struct {
 	// Store keeps the buckets that all gateways share.
 	Store Store
-	// Keys is the most buckets to remember here, about 300 bytes each.
+	// Keys is the most buckets to remember here, about 300 bytes each; there may
+	// be up to 64 times MaxCharges more.
 	Keys int
 	// Fallback decides while the store does not answer.
 	Fallback Fallback

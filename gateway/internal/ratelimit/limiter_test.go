@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -256,6 +257,67 @@ func TestOverrideGivesUpLeases(t *testing.T) {
 	})
 }
 
+// TestLimitsChangeAtRandom: with any sequence of limits, a gateway admits as many
+// as one counter of used tokens would, while no time passes, also when another
+// gateway was the first to hear of the limit.
+func TestLimitsChangeAtRandom(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(50) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 8)) //nolint:gosec // the same limits in every run
+			l, store := oneGateway(Options{})
+			other := New(Options{Store: store, Keys: 1000, Log: quiet})
+			used := int64(0)
+			for range 100 {
+				burst := 1 + random.Int64N(30)
+				p := NewPolicy("p", lim(1+random.IntN(5000), time.Hour, int(burst)), PolicyOptions{})
+				used = min(used, burst)
+				for range random.IntN(6) {
+					gateway := l
+					if random.IntN(2) == 0 {
+						gateway = other
+					}
+					admitted := used < burst
+					if admitted {
+						used++
+					}
+					got := request(gateway, "t", Charge{Policy: p})[0]
+					if got.Admitted != admitted || got.Remaining != burst-used {
+						t.Fatalf("seed %d, %v: %+v, want %v and %d remaining", seed, p.Limit, got.Decision, admitted, burst-used)
+					}
+				}
+				// Both hear of it before the next change.
+				for _, gateway := range []*Limiter{l, other} {
+					if used < burst {
+						used++
+					}
+					request(gateway, "t", Charge{Policy: p})
+				}
+			}
+		})
+	}
+}
+
+// TestRaisedLimitElsewhere: a bucket that is empty as far as this gateway knows
+// may have refilled by a limit that another one heard of before.
+func TestRaisedLimitElsewhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, store := oneGateway(Options{})
+		other := New(Options{Store: store, Keys: 1000, Log: quiet})
+		slow := NewPolicy("p", lim(60, time.Hour, 10), PolicyOptions{})
+		quick := NewPolicy("p", lim(600, time.Hour, 10), PolicyOptions{})
+		for range 10 {
+			request(l, "t", Charge{Policy: slow})
+		}
+		request(other, "t", Charge{Policy: quick})
+		time.Sleep(30 * time.Second)
+		if got := request(l, "t", Charge{Policy: quick})[0]; !got.Admitted || got.Remaining != 4 {
+			t.Errorf("%+v, want one of the five tokens that came back", got.Decision)
+		}
+	})
+}
+
 // askCounter notes what is asked for.
 type askCounter struct {
 	Store
@@ -322,24 +384,87 @@ func TestRenewalIsOffTheRequestsPath(t *testing.T) {
 	})
 }
 
+// size counts the buckets.
+func (t *table) size() (n int) {
+	for i := range t.shards {
+		n += len(t.shards[i].buckets)
+	}
+	return n
+}
+
+// TestOneTagMayHaveAllKeys: the users of one tenant are not held to the part of
+// a shard, and what they no longer use comes free for others.
+func TestOneTagMayHaveAllKeys(t *testing.T) {
+	// Not parallel: it reads the process's counters.
+	synctest.Test(t, func(t *testing.T) {
+		const keys = 1000
+		l, _ := oneGateway(Options{Keys: keys})
+		p := NewPolicy("p", lim(1, time.Minute, 5), PolicyOptions{})
+		before := evictions.Get()
+		for i := range keys {
+			request(l, "tenant", Charge{Policy: p, Key: fmt.Append(nil, i)})
+		}
+		if n := len(l.buckets.shard([]byte("tenant")).buckets); n != keys || evictions.Get() != before {
+			t.Errorf("%d buckets of one tag and %d evictions, want %d and none", n, evictions.Get()-before, keys)
+		}
+		time.Sleep(10 * time.Minute)
+		for i := range 80 * keys {
+			request(l, fmt.Sprint("tag", i%(keys/2)), Charge{Policy: p})
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := len(l.buckets.shard([]byte("tenant")).buckets); n > keys/2+shards {
+			t.Errorf("%d buckets are kept for a tag that went silent, want room for the others", n)
+		}
+		before = evictions.Get()
+		for i := range keys / 2 {
+			request(l, fmt.Sprint("tag", i), Charge{Policy: p})
+		}
+		if got := evictions.Get() - before; got != 0 {
+			t.Errorf("%d evictions although the others have room", got)
+		}
+	})
+}
+
+// TestDecisionsKeepTheirBuckets: when the table is full, a decision does not make
+// room for one of its buckets with another.
+func TestDecisionsKeepTheirBuckets(t *testing.T) {
+	t.Parallel()
+	const keys = 3
+	l, _ := oneGateway(Options{Keys: keys})
+	p := NewPolicy("p", lim(6000, time.Minute, 1000), PolicyOptions{})
+	tag, s := []byte("t"), l.buckets.shard([]byte("t"))
+	found := make([]*bucket, MaxCharges)
+	for round := range 100 {
+		charges := make([]Charge, MaxCharges)
+		for i := range charges {
+			charges[i] = Charge{Policy: p, Key: fmt.Append(nil, i, round*i)} // the first is known
+		}
+		s.find(found, tag, charges, at(0))
+		for i, b := range found {
+			if s.buckets[string(appendKey(nil, tag, p.bucket, charges[i].Key))] != b {
+				t.Fatalf("round %d: bucket %d of the decision was forgotten", round, i)
+			}
+			b.fullAt = 1000 + int64(i) // the first is the nearest to idle
+		}
+		if len(s.buckets) != MaxCharges {
+			t.Fatalf("%d buckets, want only those of the decision", len(s.buckets))
+		}
+	}
+}
+
 func TestTableIsBounded(t *testing.T) {
 	// Not parallel: it reads the process's counters.
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPolicy("p", lim(1, time.Minute, 5), PolicyOptions{})
 		const keys = 20 * shards
 		l, _ := oneGateway(Options{Keys: keys})
-		size := func() (n int) {
-			for i := range l.buckets.shards {
-				n += len(l.buckets.shards[i].buckets)
-			}
-			return n
-		}
+		size := l.buckets.size
 		before, gauge := evictions.Get(), keysHeld.Load()
 		for i := range 3 * keys {
 			request(l, fmt.Sprint("tag", i), Charge{Policy: p})
 		}
-		if n := size(); n > keys || n < keys/2 || int64(n) != keysHeld.Load()-gauge {
-			t.Errorf("%d buckets and a gauge of %d, want at most %d", n, keysHeld.Load()-gauge, keys)
+		if n := size(); n > keys+shards || n < keys || int64(n) != keysHeld.Load()-gauge || int64(n) != l.buckets.held.Load() {
+			t.Errorf("%d buckets, %d counted and a gauge of %d, want %d and at most one more in each shard", n, l.buckets.held.Load(), keysHeld.Load()-gauge, keys)
 		}
 		if evictions.Get() == before {
 			t.Error("evictions of buckets in use were not counted")
@@ -357,6 +482,13 @@ func TestTableIsBounded(t *testing.T) {
 	})
 }
 
+// fullShard is a shard of a table that holds only these.
+func fullShard(buckets map[string]*bucket) *shard {
+	s := &newTable(len(buckets)).shards[0]
+	s.buckets = buckets
+	return s
+}
+
 // TestEvictionPrefersTheIdle: a lease, a refusal and a debt are kept as long as
 // there is a bucket that needs nothing kept.
 func TestEvictionPrefersTheIdle(t *testing.T) {
@@ -372,15 +504,15 @@ func TestEvictionPrefersTheIdle(t *testing.T) {
 		"debt":    {policy: p, aloneAt: now.mono + 1},
 		"asking":  {policy: p, asking: true},
 	} {
-		s := &shard{buckets: map[string]*bucket{"kept": kept, "idle": {policy: p, fullAt: now.mono}}}
-		s.evict(now)
+		s := fullShard(map[string]*bucket{"kept": kept, "idle": {policy: p, fullAt: now.mono}})
+		s.makeRoom(nil, now)
 		if len(s.buckets) != 1 || s.buckets["kept"] == nil {
 			t.Errorf("%s: forgotten before the idle one: %v", name, s.buckets)
 		}
 	}
 	// When all are in use, the one nearest to idle goes.
-	s := &shard{buckets: map[string]*bucket{"far": {policy: p, fullAt: now.mono + 5000}, "near": {policy: p, fullAt: now.mono + 100}}}
-	s.evict(now)
+	s := fullShard(map[string]*bucket{"far": {policy: p, fullAt: now.mono + 5000}, "near": {policy: p, fullAt: now.mono + 100}})
+	s.makeRoom(nil, now)
 	if len(s.buckets) != 1 || s.buckets["far"] == nil {
 		t.Errorf("buckets = %v, want the emptier one kept", s.buckets)
 	}

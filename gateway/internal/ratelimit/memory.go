@@ -13,7 +13,7 @@ type Memory struct {
 	start time.Time
 
 	mu      sync.Mutex
-	buckets map[string]int64 // TAT in µs since start
+	buckets map[string]stored // in µs since start
 	sweepAt int
 }
 
@@ -23,7 +23,7 @@ const minSweep = 1024
 // NewMemory returns a store with no buckets. Now is its clock, whose monotonic
 // reading counts.
 func NewMemory(now func() time.Time) *Memory {
-	return &Memory{now: now, start: now(), buckets: map[string]int64{}, sweepAt: minSweep}
+	return &Memory{now: now, start: now(), buckets: map[string]stored{}, sweepAt: minSweep}
 }
 
 // Take implements [Store]. It never fails.
@@ -32,15 +32,15 @@ func (m *Memory) Take(_ context.Context, tag []byte, asks []Ask) error {
 	defer m.mu.Unlock()
 	now := m.now().Sub(m.start).Microseconds()
 	keys := make([]string, len(asks))
-	tats := make([]int64, len(asks))
+	buckets := make([]stored, len(asks))
 	for i := range asks {
 		keys[i] = string(appendKey(nil, tag, asks[i].Policy.bucket, asks[i].Key))
-		tats[i] = m.buckets[keys[i]]
+		buckets[i] = m.buckets[keys[i]]
 	}
-	charge(asks, tats, now)
-	for i, tat := range tats {
-		if tat > now {
-			m.buckets[keys[i]] = tat
+	charge(asks, buckets, now)
+	for i, b := range buckets {
+		if b.tat > now {
+			m.buckets[keys[i]] = b
 		}
 	}
 	if len(m.buckets) >= m.sweepAt {
@@ -51,8 +51,8 @@ func (m *Memory) Take(_ context.Context, tag []byte, asks []Ask) error {
 
 // sweep forgets the buckets that are full, which changes nothing.
 func (m *Memory) sweep(now int64) {
-	for key, tat := range m.buckets {
-		if tat <= now {
+	for key, b := range m.buckets {
+		if b.tat <= now {
 			delete(m.buckets, key)
 		}
 	}

@@ -172,7 +172,7 @@ func (m *member) current() *Limiter {
 }
 
 func (m *member) restart(store Store) {
-	l := New(Options{Store: store, Keys: 2 * shards * minPerShard, Fallback: FallbackClosed, Log: quiet})
+	l := New(Options{Store: store, Keys: 2000, Fallback: FallbackClosed, Log: quiet})
 	l.clock = m.clock.read
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -35,7 +35,7 @@ type Decision struct {
 	// and what is on lease here.
 	Remaining int64
 	// Wait is the time until the bucket has one token more than now; zero when
-	// it is full. For a bucket that did not admit it is the time to wait.
+	// it is full, or when nobody counts. For a bucket that did not admit it is the time to wait.
 	Wait time.Duration
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/internal/limit"
 )
 
 // stores calls f with each kind of store.
@@ -94,31 +96,97 @@ func TestStoreBurstThenRefusal(t *testing.T) {
 	})
 }
 
+// TestStoresKeepWhatWasUsed: when the limit changes, the tokens that were used
+// stay the same number, as far as the bucket holds so many.
+func TestStoresKeepWhatWasUsed(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		limit     string
+		spend     int64
+		remaining int64
+	}
+	for name, steps := range map[string][]step{
+		"raised":             {{"1/1h,10", 3, 7}, {"10/1h,10", 1, 6}, {"10000/1s,2000", 0, 1800 - 4}},
+		"raised when empty":  {{"1/1h,10", 10, 0}, {"2/1h,15", 5, 0}},
+		"lowered":            {{"10/1h,10", 3, 7}, {"1/1h,10", 1, 6}, {"1/24h,5", 1, 0}},
+		"lowered below":      {{"10/1h,10", 6, 4}, {"1/1h,5", 0, 0}, {"10/1h,10", 5, 0}},
+		"as far as it goes":  {{"10000/1h,30", 7, 23}, {"1/24h,7", 0, 0}},
+		"the other way":      {{"1/24h,7", 7, 0}, {"10000/1h,30", 0, 23}},
+		"there and back":     {{"7/1h,30", 3, 27}, {"1/1h,30", 0, 27}, {"13/1h,30", 0, 27}, {"7/1h,30", 0, 27}},
+		"only another burst": {{"1/1h,10", 3, 7}, {"1/1h,20", 1, 16}, {"1/1h,4", 0, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stores(t, func(t *testing.T, s Store) {
+				for _, step := range steps {
+					var l limit.Limit
+					if err := l.UnmarshalText([]byte(step.limit)); err != nil {
+						t.Fatal(err)
+					}
+					p := NewPolicy("test", l, PolicyOptions{})
+					got := take(t, s, name, Ask{Policy: p})[0]
+					for i := range step.spend {
+						if got = take(t, s, name, Ask{Policy: p, Need: 1})[0]; got.Granted != 1 {
+							t.Fatalf("%s: request %d was refused: %+v", step.limit, i+1, got)
+						}
+					}
+					if n, _ := p.rule.level(got.Fill); n != step.remaining {
+						t.Errorf("%s: %d remain, want %d", step.limit, n, step.remaining)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestRedisBucketWithoutInterval reads what was written before there was one.
+func TestRedisBucketWithoutInterval(t *testing.T) {
+	t.Parallel()
+	old, quicker := NewPolicy("test", lim(1, time.Hour, 10), PolicyOptions{}), NewPolicy("test", lim(10, time.Hour, 10), PolicyOptions{})
+	for _, server := range redisServers {
+		t.Run(server.name, func(t *testing.T) {
+			client := server.open(t)
+			s := NewRedis(client)
+			tat := time.Now().Add(3 * time.Hour).UnixMicro()
+			if err := client.Set(t.Context(), bucketKey(tagOf(t, "a"), &Ask{Policy: old}), fmt.Sprint(tat), time.Hour).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if got := take(t, s, "a", Ask{Policy: old, Need: 1})[0]; got.Granted != 1 || hours(got.Fill) != 4 {
+				t.Errorf("answer = %+v, want the fourth token", got)
+			}
+			got := take(t, s, "a", Ask{Policy: quicker})[0]
+			if n, _ := quicker.rule.level(got.Fill); n != 6 {
+				t.Errorf("%d remain by a larger limit, want 6", n)
+			}
+		})
+	}
+}
+
 // TestStoresAgree asks all stores the same at random and compares their answers
 // with the arithmetic's.
 func TestStoresAgree(t *testing.T) {
 	t.Parallel()
-	policies := []*Policy{
-		NewPolicy("a", lim(1, time.Hour, 60), PolicyOptions{}),
-		NewPolicy("b", lim(1, 2*time.Hour, 20), PolicyOptions{}),
-		NewPolicy("c", lim(1, time.Hour, 30), PolicyOptions{Shadow: true}),
+	limits := [][]*Policy{ // what they change between, of each bucket
+		{NewPolicy("a", lim(1, time.Hour, 60), PolicyOptions{}), NewPolicy("a", lim(1, 4*time.Hour, 30), PolicyOptions{})},
+		{NewPolicy("b", lim(1, 2*time.Hour, 20), PolicyOptions{}), NewPolicy("b", lim(1, time.Hour, 40), PolicyOptions{})},
+		{NewPolicy("c", lim(1, time.Hour, 30), PolicyOptions{Shadow: true}), NewPolicy("c", lim(1, time.Hour, 15), PolicyOptions{Shadow: true})},
 	}
 	stores(t, func(t *testing.T, s Store) {
 		random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same asks in every run
 		complete := 0
 		for round := range 10 {
-			tats := make([]int64, len(policies))
+			buckets := make([]stored, len(limits))
 			ok := true
 			for step := 0; step < 25 && ok; step++ {
-				asks := make([]Ask, len(policies))
-				for i, p := range policies {
-					asks[i] = Ask{Policy: p, Need: random.Int64N(2), Extra: random.Int64N(2) * random.Int64N(10)}
+				asks := make([]Ask, len(limits))
+				for i := range asks {
+					asks[i] = Ask{Policy: limits[i][random.IntN(8)/7], Need: random.Int64N(2), Extra: random.Int64N(2) * random.Int64N(10)}
 					if random.IntN(10) == 0 {
 						asks[i].Debt = time.Hour.Microseconds() * random.Int64N(8)
 					}
 				}
 				want := append([]Ask(nil), asks...)
-				charge(want, tats, 0)
+				charge(want, buckets, 0)
 				// A command that timed out may have been executed, so nothing can be
 				// said of its buckets any more.
 				if ok = s.Take(t.Context(), tagOf(t, fmt.Sprint("agree", round)), asks) == nil; !ok {

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -18,28 +19,33 @@ const (
 	shards = 64
 	// evictionSample is how many buckets are looked at to find one that can go.
 	evictionSample = 8
-	minPerShard    = 16
 )
 
 // table holds a bounded number of buckets. The buckets of one tag share a
-// shard, so one lock guards a decision.
+// shard, so one lock guards a decision; but the bound is for all shards together,
+// since one tag may be most of the traffic. A shard that has nothing to forget
+// but the buckets of the decision at hand passes the bound, so there are at most
+// shards × [MaxCharges] too many.
 type table struct {
 	seed   maphash.Seed
+	bound  int64
+	held   atomic.Int64
+	hand   atomic.Uint64 // the shard that gives up its idle buckets next
 	shards [shards]shard
 }
 
 type shard struct {
 	mu      sync.Mutex
+	table   *table
 	buckets map[string]*bucket
-	bound   int
 	_       [40]byte // keeps two locks off one cache line
 }
 
 func newTable(keys int) *table {
-	t := &table{seed: maphash.MakeSeed()}
+	t := &table{seed: maphash.MakeSeed(), bound: int64(keys)}
 	for i := range t.shards {
+		t.shards[i].table = t
 		t.shards[i].buckets = map[string]*bucket{}
-		t.shards[i].bound = max(minPerShard, keys/shards)
 	}
 	return t
 }
@@ -63,32 +69,63 @@ func (s *shard) find(found []*bucket, tag []byte, charges []Charge, now instant)
 	var scratch [192]byte
 	for i := range charges {
 		c := &charges[i]
-		key := appendKey(scratch[:0], tag, c.Policy.bucket, c.Key)
-		b := s.buckets[string(key)]
-		if b == nil {
-			if len(s.buckets) >= s.bound {
-				s.evict(now)
-			}
-			b = &bucket{}
-			s.buckets[string(key)] = b
-			keysHeld.Add(1)
+		found[i] = s.buckets[string(appendKey(scratch[:0], tag, c.Policy.bucket, c.Key))]
+	}
+	// Only when all that are known are found, since none of them may make room.
+	for i := range charges {
+		c := &charges[i]
+		if found[i] == nil {
+			found[i] = s.add(string(appendKey(scratch[:0], tag, c.Policy.bucket, c.Key)), found, now)
 		}
-		b.adopt(c.Policy, now)
-		found[i] = b
+		found[i].adopt(c.Policy, now)
 	}
 }
 
-// evict makes room for one bucket: those that are idle go first, because
-// forgetting one changes nothing, and then the one nearest to it, which is
-// counted. A forgotten bucket gives up its leases, so nothing is admitted twice.
-// A map is walked from a random place, so a few entries are a fair sample.
-func (s *shard) evict(now instant) {
-	var nearest string
+// add adds a bucket. Those of the decision are kept.
+func (s *shard) add(key string, decision []*bucket, now instant) *bucket {
+	keysHeld.Add(1)
+	if s.table.held.Add(1) > s.table.bound {
+		s.makeRoom(decision, now)
+	}
+	b := &bucket{}
+	s.buckets[key] = b
+	return b
+}
+
+// makeRoom makes room for one bucket: those that are idle go first, because
+// forgetting one changes nothing, here or in another shard, so that what a tag no
+// longer uses comes free for all. Then the one here that is nearest to idle goes,
+// which is counted. A forgotten bucket gives up its leases, so nothing is admitted
+// twice.
+func (s *shard) makeRoom(decision []*bucket, now instant) {
+	freed, nearest := s.sweep(decision, now)
+	if freed {
+		return
+	}
+	// Another shard's lock is only tried, so no two wait for each other.
+	other := &s.table.shards[s.table.hand.Add(1)%shards]
+	if other != s && other.mu.TryLock() {
+		freed, _ = other.sweep(nil, now)
+		other.mu.Unlock()
+	}
+	if !freed && nearest != "" {
+		s.forget(nearest)
+		evictions.Inc()
+	}
+}
+
+// sweep forgets the idle ones of a few buckets, or returns the key of the one
+// that is nearest to it, or "". A map is walked from a random place, so a few
+// entries are a fair sample.
+func (s *shard) sweep(decision []*bucket, now instant) (freed bool, nearest string) {
 	var soonest *bucket
-	freed, seen := false, 0
+	seen := 0
 	for key, b := range s.buckets {
+		if slices.Contains(decision, b) {
+			continue
+		}
 		if b.idle(now) {
-			s.forget(key, b)
+			s.forget(key)
 			freed = true
 		} else if soonest == nil || b.idleAt() < soonest.idleAt() {
 			nearest, soonest = key, b
@@ -97,14 +134,12 @@ func (s *shard) evict(now instant) {
 			break
 		}
 	}
-	if !freed {
-		s.forget(nearest, soonest)
-		evictions.Inc()
-	}
+	return freed, nearest
 }
 
-func (s *shard) forget(key string, b *bucket) {
-	b.leases.clear()
+func (s *shard) forget(key string) {
+	s.buckets[key].leases.clear()
 	delete(s.buckets, key)
+	s.table.held.Add(-1)
 	keysHeld.Add(-1)
 }
