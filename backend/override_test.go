@@ -16,8 +16,6 @@ import (
 
 func limitsPath(tenant string) string { return tenantsPath + "/" + tenant + "/limits" }
 
-func versionTag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
-
 // overrideBody is an override as the API shows it.
 type overrideBody struct {
 	Policy    string  `json:"policy"`
