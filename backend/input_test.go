@@ -298,7 +298,8 @@ func (c *inputs) rows() int {
 		"createInvitation": count("tenant.invitations", "created_by is not null"),
 		"inviteToTenant":   count("tenant.invitations", "created_by is null"),
 		"createTenant":     count("control.tenants", "true"),
-		"updateTenant":     version("control.tenants", c.world.tenant),
+		// The version also counts what setTenantLimits does meanwhile.
+		"updateTenant":     count("tenant.audit", "action = 'tenant.update' and target = '"+c.world.tenant+"'"),
 		"setTenantLimits":  count("control.limit_overrides", inTenant),
 	}[c.op.name]
 	if sql == "" {
