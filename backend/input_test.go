@@ -299,8 +299,8 @@ func (c *inputs) rows() int {
 		"inviteToTenant":   count("tenant.invitations", "created_by is null"),
 		"createTenant":     count("control.tenants", "true"),
 		// The version also counts what setTenantLimits does meanwhile.
-		"updateTenant":     count("tenant.audit", "action = 'tenant.update' and target = '"+c.world.tenant+"'"),
-		"setTenantLimits":  count("control.limit_overrides", inTenant),
+		"updateTenant":    count("tenant.audit", "action = 'tenant.update' and target = '"+c.world.tenant+"'"),
+		"setTenantLimits": count("control.limit_overrides", inTenant),
 	}[c.op.name]
 	if sql == "" {
 		return 0
