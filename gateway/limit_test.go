@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"gatehouse/api"
 	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/internal/config"
 )
@@ -45,6 +46,11 @@ func TestRateLimits(t *testing.T) {
 			}
 		}
 		refused(t, login(r), "auth")
+		// The document's examples are what is sent.
+		detail := fmt.Sprint(login(r).problem(t, 429, "rate_limited")["detail"])
+		if !strings.Contains(string(api.Document), "detail: "+detail+"\n") {
+			t.Errorf("the document has no example %q", detail)
+		}
 		if a := r.do(t, "GET", "/probe", nil, ""); a.status != 200 {
 			t.Errorf("a probe = %d, want only the flood guard to apply", a.status)
 		}
