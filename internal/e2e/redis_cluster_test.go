@@ -1,9 +1,3 @@
-//go:build !race
-
-// Not under the race detector yet: in one run of many it has reported a race in a
-// gateway while a master was replaced, in a report that was cut off and has not
-// come again. internal/redisconn runs its faults of a cluster under it.
-
 package e2e
 
 import (

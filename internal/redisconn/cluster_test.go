@@ -121,6 +121,23 @@ func TestAClusterIsFollowed(t *testing.T) {
 	}
 }
 
+// TestAddressesAreTheClientsOwn: the clients of one source learn of servers at
+// the same time.
+func TestAddressesAreTheClientsOwn(t *testing.T) {
+	t.Parallel()
+	owner := newFakeNode(t, nil)
+	f := newFakeNode(t, func(c *server.Peer) { c.WriteError("MOVED 12539 " + owner.Addr()) })
+	addrs := append(make([]string, 0, 4), f.Addr())
+	c := openCluster(redis.ClusterOptions{Addrs: addrs}, followLimits, nil)
+	defer c.Close()
+	if err := c.Get(t.Context(), "key").Err(); !isAnswer(err) {
+		t.Fatal(err)
+	}
+	if got := addrs[:2][1]; got != "" {
+		t.Errorf("the client wrote %s into the addresses that it was given", got)
+	}
+}
+
 // TestTwoServersThatSendToEachOther do not keep a request for ever.
 func TestTwoServersThatSendToEachOther(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package redisconn
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -75,6 +76,9 @@ func openSentinel(o redis.FailoverOptions, l limits, g *guard) *redis.Client {
 }
 
 func openCluster(o redis.ClusterOptions, l limits, g *guard) *redis.ClusterClient {
+	// The library appends the servers that it learns of to the very slice: two
+	// clients of one source would write to the same place.
+	o.Addrs = slices.Clone(o.Addrs)
 	// One attempt more, which a MOVED or ASK needs; node lets nothing else have
 	// it.
 	o.MaxRedirects = 1

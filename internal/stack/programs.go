@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -154,11 +155,16 @@ func healthy(ctx context.Context, url string) bool {
 	return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
 }
 
-// Output returns the ends of all processes' outputs, for a failed test's log.
+// raceReport is what a program built with the race detector prints.
+var raceReport = regexp.MustCompile(`(?s)={18}\nWARNING: DATA RACE\n.*?\n={18}`)
+
+// Output returns the ends of all processes' outputs, for a failed test's log,
+// and the first data race that each one reported, whole.
 func (s *Stack) Output() string {
 	var b strings.Builder
 	add := func(name, text string) {
-		_, _ = fmt.Fprintf(&b, "--- %s\n%s\n", name, strings.TrimSpace(text[max(0, len(text)-16<<10):]))
+		end := text[max(0, len(text)-16<<10):]
+		_, _ = fmt.Fprintf(&b, "--- %s\n%s\n%s\n", name, raceReport.FindString(text), strings.TrimSpace(end))
 	}
 	if s.Postgres != nil {
 		add("postgres", s.Postgres.Output())
