@@ -15,20 +15,23 @@ var unmatched = telemetry.NewRoute("gateway", "", "unmatched")
 // route's template, never the path), what the answer was, how long it took.
 // Tenants appear only as a keyed hash, users not at all.
 func AccessLog(log *slog.Logger) Step {
+	record := func(ex *Exchange) {
+		took := time.Since(ex.Start)
+		status := ex.Ctx.Response.StatusCode()
+		metrics := unmatched
+		if ex.Route != nil {
+			metrics = ex.Route.Metrics
+		}
+		metrics.Observe(status, took)
+		if ctx := context.Background(); log.Enabled(ctx, slog.LevelInfo) {
+			ex.attrs = ex.appendAttrs(ex.attrs[:0], status, took)
+			log.LogAttrs(ctx, slog.LevelInfo, "request", ex.attrs...)
+		}
+	}
 	return func(next Handler) Handler {
 		return func(ex *Exchange) {
 			next(ex)
-			took := time.Since(ex.Start)
-			status := ex.Ctx.Response.StatusCode()
-			metrics := unmatched
-			if ex.Route != nil {
-				metrics = ex.Route.Metrics
-			}
-			metrics.Observe(status, took)
-			if ctx := context.Background(); log.Enabled(ctx, slog.LevelInfo) {
-				ex.attrs = ex.appendAttrs(ex.attrs[:0], status, took)
-				log.LogAttrs(ctx, slog.LevelInfo, "request", ex.attrs...)
-			}
+			ex.After(record)
 		}
 	}
 }

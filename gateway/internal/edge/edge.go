@@ -122,6 +122,10 @@ func (ex *Exchange) begin(ctx *fasthttp.RequestCtx, start time.Time, fault *prob
 	}
 }
 
+// After runs f once the answer is complete. Steps that count, log or give
+// something back do it there, and not on their own way back.
+func (ex *Exchange) After(f func(*Exchange)) { f(ex) }
+
 // Template is the route's path as the document writes it, or "unmatched".
 func (ex *Exchange) Template() string {
 	if ex.Route == nil {
