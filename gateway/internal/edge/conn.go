@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -20,7 +19,6 @@ var (
 	connectionsTotal   = metrics.NewCounter(`gateway_connections_total`)
 	refusedTotal       = metrics.NewCounter(`gateway_connections_refused_total{reason="total"}`)
 	refusedAddress     = metrics.NewCounter(`gateway_connections_refused_total{reason="address"}`)
-	handshakesFailed   = metrics.NewCounter(`gateway_tls_handshakes_failed_total`)
 	acceptErrors       = metrics.NewCounter(`gateway_accept_errors_total`)
 	connectionsLingers = metrics.NewCounter(`gateway_connections_lingered_total`)
 )
@@ -47,6 +45,9 @@ type Connections struct {
 	max, perAddress int
 	trust           Trust
 	log             *slog.Logger
+	// proxyLines says that connections of trusted proxies begin with a header of
+	// the PROXY protocol.
+	proxyLines bool
 
 	mu        sync.Mutex
 	open      map[*Conn]struct{}
@@ -135,11 +136,11 @@ func (l *listener) Accept() (net.Conn, error) {
 
 func (c *Connections) admit(raw net.Conn) *Conn {
 	peer := peerOf(raw)
-	bucket := peer
-	if network, err := peer.Prefix(64); err == nil && peer.Is6() {
-		bucket = network.Addr()
-	}
+	bucket := bucketOf(peer)
 	conn := &Conn{Conn: raw, limits: c, peer: peer, text: peer.String(), bucket: bucket}
+	if c.proxyLines && c.trust.Contains(peer) {
+		c.expectProxyLine(conn)
+	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,16 +168,30 @@ func peerOf(raw net.Conn) netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
+// bucketOf returns what counts as one address: an IPv6 network belongs to one
+// client as a rule.
+func bucketOf(peer netip.Addr) netip.Addr {
+	if network, err := peer.Prefix(64); err == nil && peer.Is6() {
+		return network.Addr()
+	}
+	return peer
+}
+
 func (c *Connections) release(conn *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.open, conn)
-	if n := c.byAddress[conn.bucket] - 1; n > 0 {
-		c.byAddress[conn.bucket] = n
-	} else {
-		delete(c.byAddress, conn.bucket)
-	}
+	c.leave(conn.bucket)
 	connections.Dec()
+}
+
+// leave counts one connection less from an address.
+func (c *Connections) leave(bucket netip.Addr) {
+	if n := c.byAddress[bucket] - 1; n > 0 {
+		c.byAddress[bucket] = n
+	} else {
+		delete(c.byAddress, bucket)
+	}
 }
 
 // Conn is a client's connection, below TLS.
@@ -247,11 +262,4 @@ func track(conn net.Conn, state fasthttp.ConnState) {
 	if own := connOf(conn); own != nil {
 		own.active.Store(state == fasthttp.StateActive)
 	}
-}
-
-// handshakeFailed reports whether conn is a TLS connection that never got as
-// far as a request.
-func handshakeFailed(conn net.Conn) bool {
-	secure, ok := conn.(*tls.Conn)
-	return ok && !secure.ConnectionState().HandshakeComplete
 }

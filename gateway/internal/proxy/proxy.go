@@ -11,10 +11,8 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
@@ -23,9 +21,6 @@ import (
 	"gatehouse/gateway/internal/edge"
 	"gatehouse/internal/problem"
 )
-
-// Dialer connects to a backend; ctx bounds it.
-type Dialer func(ctx context.Context, addr string) (net.Conn, error)
 
 // Proxy passes requests on.
 type Proxy struct {
@@ -40,8 +35,7 @@ var retries = metrics.NewCounter(`gateway_proxy_retries_total`)
 // housekeeping and closes its connections.
 func New(c Config, dial Dialer) *Proxy {
 	if dial == nil {
-		var d net.Dialer
-		dial = func(ctx context.Context, addr string) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) }
+		dial = Dial
 	}
 	p := &Proxy{stop: make(chan struct{})}
 	for _, addr := range c.Backends {
