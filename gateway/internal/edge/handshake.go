@@ -30,34 +30,15 @@ var (
 	handshakeOther      = metrics.NewCounter(`gateway_tls_handshakes_failed_total{reason="other"}`)
 )
 
-// secureListener encrypts connections. The handshake is not made here, where it
-// would hold up others, but by whoever serves the connection.
-type secureListener struct {
-	net.Listener
-	config  *tls.Config
-	timeout time.Duration
-}
-
-// Accept implements net.Listener.
-func (l *secureListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &secureConn{tls.Server(conn, l.config), l.timeout}, nil
-}
-
-// secureConn is a client's connection over TLS.
-type secureConn struct {
-	*tls.Conn
-	timeout time.Duration
-}
-
 // Handshake makes the handshake within its time and counts how it ended. The
-// server calls it once, before it reads.
+// server calls it before it reads, and again whenever a parked connection wakes.
 func (c *secureConn) Handshake() error {
+	if c.handshaken {
+		return nil
+	}
+	c.handshaken = true
 	now := time.Now()
-	if err := c.SetDeadline(now.Add(c.timeout)); err != nil {
+	if err := c.SetDeadline(now.Add(c.own.limits.handshakeTimeout)); err != nil {
 		return err
 	}
 	if err := c.Conn.Handshake(); err != nil {

@@ -63,9 +63,6 @@ const (
 	readBuffer = 2 * maxTarget
 	// writeTimeout bounds how long a client may take to read an answer.
 	writeTimeout = 30 * time.Second
-	// silentGrace is how long a connection on which nothing was sent yet may
-	// stay open once the server stops: its first request may be on the way.
-	silentGrace = 250 * time.Millisecond
 )
 
 // Server receives requests and passes them to the first step.
@@ -85,7 +82,9 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		handler: handler,
 		pool:    sync.Pool{New: func() any { return &Exchange{} }},
 	}
+	s.conns.idleTimeout = c.IdleTimeout
 	s.conns.proxyLines = c.ProxyProtocol == "on"
+	s.conns.handshakeTimeout = min(handshakeTimeout, c.ReceiveTimeout)
 	s.server = &fasthttp.Server{
 		Handler:      s.Pass,
 		ErrorHandler: s.serveFault,
@@ -126,11 +125,13 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 }
 
 // Serve answers plain connections until Shutdown.
-func (s *Server) Serve(ln net.Listener) error { return s.server.Serve(s.conns.Listen(ln)) }
+func (s *Server) Serve(ln net.Listener) error {
+	return s.server.Serve(&parkingLot{s.conns.Listen(ln), nil, s.server.ServeConn})
+}
 
 // ServeTLS answers encrypted connections until Shutdown.
 func (s *Server) ServeTLS(ln net.Listener, c *tls.Config) error {
-	return s.server.Serve(&secureListener{s.conns.Listen(ln), c, min(handshakeTimeout, s.server.ReadTimeout)})
+	return s.server.Serve(&parkingLot{s.conns.Listen(ln), c, s.server.ServeConn})
 }
 
 // Connections returns how many client connections are open.
@@ -142,11 +143,13 @@ func (s *Server) Drain() { s.draining.Store(true) }
 
 // Shutdown stops accepting and waits for the requests under way. When ctx ends
 // first, the rest is cut off; it returns how many requests that were.
+//
+// fasthttp's own Shutdown is not used: it closes connections on which a request
+// is just arriving.
 func (s *Server) Shutdown(ctx context.Context) (cut int) {
 	s.Drain()
-	grace := time.AfterFunc(silentGrace, s.conns.CloseSilent)
-	defer grace.Stop()
-	if s.server.ShutdownWithContext(ctx) == nil {
+	s.conns.StopAccepting()
+	if s.conns.Settle(ctx) {
 		return 0
 	}
 	return s.conns.CloseAll()
