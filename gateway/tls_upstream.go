@@ -88,8 +88,8 @@ func (g *Gateway) secureDialer(dial proxy.Dialer) (proxy.Dialer, error) {
 		if mine.ServerName == "" {
 			mine.ServerName, _, _ = net.SplitHostPort(addr) // Validate has seen it
 		}
-		secure := tls.Client(raw, mine)
-		if err := secure.HandshakeContext(ctx); err != nil {
+		secure, err := proxy.Secure(ctx, raw, mine)
+		if err != nil {
 			_ = raw.Close()
 			return nil, err
 		}
