@@ -41,7 +41,7 @@ func secure(t *testing.T, version uint16) (client *conn, server *tls.Conn, wire 
 	}
 	t.Cleanup(func() { _, _ = raw.Close(), other.Close() })
 	wire = &coalescing{Conn: other}
-	server = tls.Server(wire, &tls.Config{Certificates: []tls.Certificate{pair}, MaxVersion: version, MinVersion: tls.VersionTLS12})
+	server = tls.Server(wire, &tls.Config{Certificates: []tls.Certificate{pair}, MaxVersion: version, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert})
 	shaken := make(chan error, 1)
 	go func() { shaken <- server.Handshake() }()
 	secured, err := Secure(t.Context(), raw, &tls.Config{
@@ -146,7 +146,7 @@ func TestStrayRecordBehindAnAnswer(t *testing.T) {
 func TestTicketsBeforeAnyAnswer(t *testing.T) {
 	t.Parallel()
 	client, server, _ := secure(t, tls.VersionTLS13)
-	// The tickets were sent with the server's last word of the handshake.
+	// The tickets were sent when the server had the last word of the handshake.
 	if !client.quiet() {
 		t.Error("tickets are taken for an answer")
 	}
