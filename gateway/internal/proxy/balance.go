@@ -20,7 +20,8 @@ type Options struct {
 	// Lookup resolves names; nil is the system's resolver.
 	Lookup Lookup
 	Log    *slog.Logger
-	// Random spreads the requests over the backends; nil is a good source.
+	// Random spreads the requests over the backends, from all goroutines at once;
+	// nil is a good source.
 	Random func() uint64
 }
 
@@ -166,8 +167,7 @@ func (s *balance) pick(t *tried) *backend {
 
 // choose returns, of two random backends of a standing, the one with fewer
 // requests under way. Two choices spread load nearly as well as knowing all, and
-// do not send every gateway to the same idle backend. One whose share still
-// grows is passed over as often as its share is smaller than the other's.
+// do not send every gateway to the same idle backend.
 func (s *balance) choose(list []*backend, t *tried, of standing) *backend {
 	var free [maxBackends]uint8 // indexes
 	n := 0
@@ -183,23 +183,31 @@ func (s *balance) choose(list []*backend, t *tried, of standing) *backend {
 	case 1:
 		return list[free[0]]
 	}
-	r := s.random()
-	first, second := int(uint32(r))%n, int(r>>32)%(n-1)
+	first := s.below(n)
+	// Bounded, since all of them may have small shares.
+	for try := 0; try < 8 && s.passedOver(list[free[first]], 1); try++ {
+		first = s.below(n)
+	}
+	second := s.below(n - 1)
 	if second >= first {
 		second++
 	}
 	a, b := list[free[first]], list[free[second]]
-	if x, y := s.share(a), s.share(b); x != y {
-		passed := float64(s.random()>>11)/(1<<53) >= min(x, y)/max(x, y)
-		switch {
-		case passed && x < y:
-			return b
-		case passed:
-			return a
-		}
+	if s.passedOver(b, s.share(a)) {
+		return a
 	}
 	if b.inFlight.Load() < a.inFlight.Load() {
 		return b
 	}
 	return a
+}
+
+// below returns a number below n.
+func (s *balance) below(n int) int { return int(s.random() >> 32 * uint64(n) >> 32) }
+
+// passedOver reports whether a backend whose share still grows is not to be
+// chosen this time: as often as its share is smaller than the other one's.
+func (s *balance) passedOver(b *backend, than float64) bool {
+	share := s.share(b)
+	return share < than && s.random() >= uint64(share/than*(1<<63))*2
 }

@@ -45,7 +45,7 @@ func (s *balance) watch(b *backend) {
 			if !s.anyUsable() {
 				every = min(every, anxious)
 			}
-			if !s.pause(ctx, every) {
+			if !pause(ctx, every) {
 				return
 			}
 		}

@@ -33,6 +33,12 @@ type upstream struct {
 	requests atomic.Int64
 	conns    atomic.Int64
 	ln       net.Listener
+	open     sync.Map // its connections
+}
+
+// cut ends the connections, as the end of a process does.
+func (u *upstream) cut() {
+	u.open.Range(func(conn, _ any) bool { return conn.(net.Conn).Close() == nil })
 }
 
 func newUpstream(t testing.TB, s script) *upstream {
@@ -41,6 +47,11 @@ func newUpstream(t testing.TB, s script) *upstream {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return upstreamOn(t, ln, s)
+}
+
+func upstreamOn(t testing.TB, ln net.Listener, s script) *upstream {
+	t.Helper()
 	u := &upstream{addr: ln.Addr().String(), ln: ln}
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -54,6 +65,8 @@ func newUpstream(t testing.TB, s script) *upstream {
 				defer conn.Close()
 				stop := context.AfterFunc(t.Context(), func() { _ = conn.Close() })
 				defer stop()
+				u.open.Store(conn, true)
+				defer u.open.Delete(conn)
 				u.serve(conn, s)
 			})
 		}

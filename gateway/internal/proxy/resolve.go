@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -68,7 +69,7 @@ func (s *balance) follow(n *name) {
 		if !n.known {
 			every = min(every, time.Second)
 		}
-		if !s.pause(s.running, every) {
+		if !pause(s.running, every) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(s.running, lookupTimeout)
@@ -79,9 +80,8 @@ func (s *balance) follow(n *name) {
 
 // pause waits for about d and reports whether ctx goes on. Gateways that were
 // started together do not stay in step.
-func (s *balance) pause(ctx context.Context, d time.Duration) bool {
-	jitter := 0.9 + 0.2*float64(s.random()>>11)/(1<<53)
-	timer := time.NewTimer(time.Duration(float64(d) * jitter))
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))) //nolint:gosec // there is nothing to guess
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
