@@ -191,6 +191,9 @@ type Conn struct {
 	active atomic.Bool // a request has begun and is not answered yet
 	linger atomic.Bool
 	closed atomic.Bool
+
+	reads        uint64 // how often bytes came
+	afterChunked uint64 // reads when the last request ended, if it was chunked; else 0
 }
 
 // Close implements net.Conn.
