@@ -37,8 +37,8 @@ func (m message) values(name string) (list []string) {
 // grammar reads requests by RFC 9112, letter by letter: it shares no code with
 // what it judges. Lax is for reading what clients send: it takes what the
 // gateway takes and does not pass on as it came, which is HTTP/1.0, empty lines
-// before a request, a request line that ends in a bare LF, and in chunked bodies
-// extensions, blanks and trailers.
+// before a request, a request line that ends in a bare LF, and chunked bodies with
+// extensions, blanks and any trailers.
 type grammar struct {
 	from *bufio.Reader
 	lax  bool
@@ -152,13 +152,9 @@ func (g grammar) content(m message) (string, error) {
 func (g grammar) chunks() (string, error) {
 	var b strings.Builder
 	for {
-		line, err := g.line()
+		line, err := g.size()
 		if err != nil {
 			return "", err
-		}
-		if g.lax {
-			line, _, _ = strings.Cut(line, ";")
-			line = strings.TrimRight(line, " \t")
 		}
 		n, err := strconv.ParseUint(line, 16, 60)
 		if err != nil {
@@ -174,8 +170,37 @@ func (g grammar) chunks() (string, error) {
 			return "", fmt.Errorf("%w: a chunk's end: %q, %w", errGrammar, end, err)
 		}
 	}
+	return b.String(), g.trailers()
+}
+
+// size reads the line that a chunk begins with.
+func (g grammar) size() (string, error) {
+	if !g.lax {
+		return g.line()
+	}
+	text, err := g.from.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line, ok := strings.CutSuffix(text, "\r\n")
+	if !ok {
+		return "", fmt.Errorf("%w: chunk size %q", errGrammar, text)
+	}
+	line, _, _ = strings.Cut(line, ";")
+	return strings.TrimRight(line, " \t"), nil
+}
+
+// trailers reads what stands behind the last chunk. A lax reader does not look
+// at it.
+func (g grammar) trailers() error {
+	for g.lax {
+		line, err := g.from.ReadString('\n')
+		if err != nil || strings.TrimRight(line, "\r\n") == "" {
+			return err
+		}
+	}
 	_, err := g.fields()
-	return b.String(), err
+	return err
 }
 
 func isToken(s string) bool {
