@@ -136,7 +136,7 @@ func (c *compiler) addImplied(p *Path) {
 	get, head, options := methodIndex("GET"), methodIndex("HEAD"), methodIndex("OPTIONS")
 	if p.byMethod[get] != nil && p.byMethod[head] == nil {
 		r := *p.byMethod[get]
-		r.Method = "HEAD"
+		r.Method, r.Implied = "HEAD", true
 		p.byMethod[head] = &r
 	}
 	if p.byMethod[options] != nil {
@@ -148,6 +148,7 @@ func (c *compiler) addImplied(p *Path) {
 		Class:    Probe,
 		Public:   true,
 		Local:    true,
+		Implied:  true,
 		Timeout:  DefaultTimeout,
 		MaxBody:  bodilessLimit,
 		Metrics:  telemetry.NewRoute("gateway", "OPTIONS", "*"),
