@@ -52,6 +52,9 @@ type Gateway struct {
 	listeners []listener
 }
 
+// localOperations are what the gateway can answer by itself, by operationId.
+var localOperations = []string{"getOpenAPI", "explainLimits", "getShadowLimits"}
+
 // listener is a socket that is open and not served yet.
 type listener struct {
 	name  string // tls, http or ops

@@ -233,6 +233,8 @@ type Conn struct {
 	state  atomic.Int32
 	reads  atomic.Uint32 // reads that brought something
 	spent  atomic.Uint32 // reads when it fell idle
+
+	afterChunked uint32 // reads when the last request ended, if it was chunked; else 0
 	linger atomic.Bool
 	closed atomic.Bool
 
