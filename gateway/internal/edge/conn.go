@@ -56,9 +56,9 @@ type Connections struct {
 	max, perAddress int
 	trust           Trust
 	log             *slog.Logger
-	// idleTimeout is how long the server waits for the next request; 0 parks
-	// no connection.
-	idleTimeout time.Duration
+	// idleTimeout is how long the server waits for the next request. A
+	// connection is parked after parkAfter of it; with 0 for both none is.
+	idleTimeout, parkAfter time.Duration
 
 	mu        sync.Mutex
 	listeners []net.Listener

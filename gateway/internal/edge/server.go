@@ -73,7 +73,7 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		handler: handler,
 		pool:    sync.Pool{New: func() any { return &Exchange{} }},
 	}
-	s.conns.idleTimeout = c.IdleTimeout
+	s.conns.idleTimeout, s.conns.parkAfter = c.IdleTimeout, parkAfter
 	s.server = &fasthttp.Server{
 		Handler:      s.Pass,
 		ErrorHandler: s.serveFault,
