@@ -59,6 +59,9 @@ type Connections struct {
 	// idleTimeout is how long the server waits for the next request. A
 	// connection is parked after parkAfter of it; with 0 for both none is.
 	idleTimeout, parkAfter time.Duration
+	// sendTimeout bounds what is written to a woken connection at first: the
+	// deadline of its last answer may be over, and fasthttp sets none for a 100.
+	sendTimeout time.Duration
 
 	mu        sync.Mutex
 	listeners []net.Listener

@@ -157,6 +157,9 @@ func (c *Conn) leave(front net.Conn, serve func(net.Conn) error) bool {
 	go func() {
 		err := c.await()
 		c.limits.unpark(c)
+		if err == nil {
+			err = c.SetWriteDeadline(time.Now().Add(c.limits.sendTimeout))
+		}
 		if err != nil { // its time is over, or it was closed
 			_ = front.Close()
 			return
