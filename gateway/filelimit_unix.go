@@ -13,5 +13,5 @@ func fileLimit() (limit int, known bool) {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil || uint64(r.Cur) > math.MaxInt32 { //nolint:unconvert // signed on some systems
 		return 0, false
 	}
-	return int(r.Cur), true //nolint:gosec // it fits, as was just seen
+	return int(r.Cur), true
 }
