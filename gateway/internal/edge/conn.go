@@ -60,9 +60,12 @@ type Connections struct {
 	proxyLines bool
 	// handshakeTimeout bounds a TLS handshake.
 	handshakeTimeout time.Duration
-	// idleTimeout is how long the server waits for the next request; 0 parks
-	// no connection.
-	idleTimeout time.Duration
+	// idleTimeout is how long the server waits for the next request. A
+	// connection is parked after parkAfter of it; with 0 for both none is.
+	idleTimeout, parkAfter time.Duration
+	// sendTimeout bounds what is written to a woken connection at first: the
+	// deadline of its last answer may be over, and fasthttp sets none for a 100.
+	sendTimeout time.Duration
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -230,13 +233,13 @@ type Conn struct {
 	socket syscall.RawConn          // nil for what is no socket
 	secure atomic.Pointer[tls.Conn] // over this one; nil for none
 
-	state  atomic.Int32
-	reads  atomic.Uint32 // reads that brought something
-	spent  atomic.Uint32 // reads when it fell idle
+	state atomic.Int32
+	reads atomic.Uint32 // reads that brought something
+	spent atomic.Uint32 // reads when it fell idle
 
 	afterChunked uint32 // reads when the last request ended, if it was chunked; else 0
-	linger atomic.Bool
-	closed atomic.Bool
+	linger       atomic.Bool
+	closed       atomic.Bool
 
 	parking   atomic.Bool // the server is to let go of it, and not to close it
 	idleUntil time.Time

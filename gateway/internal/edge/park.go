@@ -23,17 +23,20 @@ const parkAfter = time.Second
 // SetReadDeadline implements net.Conn. The server waits for the next request
 // for a short while only; what it asked for is left to whom waits on.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	if c.socket != nil && c.limits.idleTimeout > parkAfter && c.is(idle) {
+	if c.parks() && c.is(idle) {
 		c.idleUntil = t
-		t = t.Add(parkAfter - c.limits.idleTimeout)
+		t = t.Add(c.limits.parkAfter - c.limits.idleTimeout)
 	}
 	return c.Conn.SetReadDeadline(t)
 }
 
+// parks reports whether the connection can be parked.
+func (c *Conn) parks() bool { return c.socket != nil && c.limits.idleTimeout > c.limits.parkAfter }
+
 // considerParking has the connection parked when a read failed because the
 // short while is over.
 func (c *Conn) considerParking(err error) {
-	if c.is(idle) && c.socket != nil && c.limits.idleTimeout > parkAfter && errors.Is(err, os.ErrDeadlineExceeded) {
+	if c.parks() && c.is(idle) && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.parking.Store(true)
 	}
 }
@@ -155,6 +158,9 @@ func (c *Conn) leave(front net.Conn, serve func(net.Conn) error) bool {
 	go func() {
 		err := c.await()
 		c.limits.unpark(c)
+		if err == nil {
+			err = c.SetWriteDeadline(time.Now().Add(c.limits.sendTimeout))
+		}
 		if err != nil { // its time is over, or it was closed
 			_ = front.Close()
 			return
