@@ -16,6 +16,7 @@ import (
 	"gatehouse/internal/health"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
+	"gatehouse/internal/token"
 )
 
 // Options is what a gateway is made of.
@@ -99,7 +100,10 @@ func (g *Gateway) assemble(o Options) error {
 	if err != nil {
 		return err
 	}
-	g.proxy = proxy.New(proxy.Options{Config: g.config.Proxy, Dial: dial, Log: g.log})
+	g.proxy = proxy.New(proxy.Options{
+		Config: g.config.Proxy, Dial: dial, Log: g.log,
+		Refused: func(c *token.Claims) bool { return g.follows.refused(c) },
+	})
 	if err := g.follow(o); err != nil {
 		return err
 	}
@@ -231,6 +235,7 @@ func (g *Gateway) stop(drain time.Duration) {
 	g.checker.Drain()
 	g.edge.Drain()
 	time.Sleep(drain)
+	g.proxy.EndTunnels() // they would not end by themselves
 
 	ctx, cancel := context.WithTimeout(context.Background(), g.config.StopTimeout)
 	defer cancel()

@@ -95,7 +95,7 @@ func TestRateLimits(t *testing.T) {
 			"an unknown path":        {"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404, "not_found"},
 			"another method":         {"DELETE /things HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"},
 			"a body of another type": {"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415, "unsupported_media_type"},
-			"a body that is large":   {"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n", 413, "body_too_large"},
+			"a body that is large":   {"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n" + strings.Repeat(" ", 1001), 413, "body_too_large"},
 			"an ambiguous target":    {"GET /things//7 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_framing"},
 			"a broken header":        {"GET /things HTTP/1.1\r\nHost: x\r\nX Y: 1\r\n\r\n", 400, "bad_framing"},
 			"no HTTP":                {"hello\r\n\r\n", 400, "bad_framing"},

@@ -408,7 +408,7 @@ func TestBodiesOfOtherMediaTypes(t *testing.T) {
 	}{
 		"in chunks":              {"/api/v1/notes/import", limit, 200},
 		"in chunks, a byte more": {"/api/v1/notes/import", limit + 1, 413},
-		"in chunks elsewhere":    {"/api/v1/notes", limit, 413},
+		"in chunks elsewhere":    {"/api/v1/notes", limit, 415},
 	} {
 		a := r.raw(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: text/csv\r\n"+
 			"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", c.target, r.token(t, "tenant1"), c.length, (largest + "x")[:c.length]), "POST")
@@ -416,8 +416,12 @@ func TestBodiesOfOtherMediaTypes(t *testing.T) {
 			t.Errorf("%s = %d %s, want %d", name, a.status, a.body, c.status)
 		}
 	}
-	if got, _ := r.backend.last(); got.header.Get("Transfer-Encoding") != "" {
-		t.Errorf("the backend got %v, want the body framed by its length", got.header)
+	for size, chunked := range map[int]bool{64 << 10: false, 64<<10 + 1: true} {
+		r.raw(t, fmt.Sprintf("POST /api/v1/notes/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: text/csv\r\n"+
+			"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", r.token(t, "tenant1"), size, largest[:size]), "POST")
+		if got, _ := r.backend.last(); got.header.Get("Transfer-Encoding") == "chunked" != chunked || got.body != largest[:size] {
+			t.Errorf("of %d bytes the backend got %d, with %v", size, len(got.body), got.header)
+		}
 	}
 }
 
@@ -470,12 +474,12 @@ func TestHeadersCross(t *testing.T) {
 }
 
 // TestStreamedAnswers checks that what a backend sends in chunks arrives whole,
-// up to the 16 MiB that are held in memory.
+// with a length when it came at once and in chunks otherwise.
 func TestStreamedAnswers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	line := strings.Repeat("x", 1023) + "\n"
-	for lines, status := range map[int]int{0: 200, 1: 200, 16 << 10: 200, 16<<10 + 1: 502} {
+	for _, lines := range []int{0, 1, 100, 20 << 10} {
 		r.backend.answerWith(func(ctx *fasthttp.RequestCtx) {
 			ctx.SetContentType("text/csv; charset=utf-8")
 			ctx.SetBodyStreamWriter(func(w *bufio.Writer) {
@@ -487,11 +491,7 @@ func TestStreamedAnswers(t *testing.T) {
 			})
 		})
 		a := r.do(t, "GET", "/api/v1/notes", r.bearer(t), "")
-		if status != 200 {
-			a.problem(t, status, "bad_gateway")
-			continue
-		}
-		if a.status != 200 || len(a.body) != lines*len(line) || a.header.Get("Content-Length") != fmt.Sprint(len(a.body)) ||
+		if n := a.header.Get("Content-Length"); a.status != 200 || len(a.body) != lines*len(line) || n != "" && n != fmt.Sprint(len(a.body)) ||
 			a.header.Get("Content-Type") != "text/csv; charset=utf-8" {
 			t.Errorf("%d lines = %d with %d bytes, %v", lines, a.status, len(a.body), a.header)
 		}

@@ -43,12 +43,15 @@ func (ex *Exchange) appendAttrs(attrs []slog.Attr, status int, took time.Duratio
 		slog.String("route", ex.Template()),
 		slog.Int("status", status),
 		slog.Float64("duration_ms", milliseconds(took)),
-		slog.Int("bytes_in", len(ex.Ctx.Request.Body())),
-		slog.Int("bytes_out", len(ex.Ctx.Response.Body())),
+		slog.Int64("bytes_in", ex.Body.Read),
+		slog.Int("bytes_out", ex.bytesOut()),
 		slog.String("client", ex.ClientText),
 	)
 	if ex.Alias { // the template does not tell
 		attrs = append(attrs, slog.Bool("alias", true))
+	}
+	if ex.Cut {
+		attrs = append(attrs, slog.Bool("cut", true))
 	}
 	if ex.Asked {
 		attrs = append(attrs, slog.Float64("upstream_ms", milliseconds(ex.Upstream)))

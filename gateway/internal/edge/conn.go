@@ -237,7 +237,8 @@ type Conn struct {
 	reads atomic.Uint32 // reads that brought something
 	spent atomic.Uint32 // reads when it fell idle
 
-	afterChunked uint32 // reads when the last request ended, if it was chunked; else 0
+	after        uint32 // reads when the last request ended; 0 before that
+	afterChunked bool   // it had a body in chunks
 	linger       atomic.Bool
 	closed       atomic.Bool
 

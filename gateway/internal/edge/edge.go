@@ -16,6 +16,7 @@
 package edge
 
 import (
+	"io"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -53,6 +54,7 @@ type Exchange struct {
 	// without its query. All are empty when the request line was not read.
 	Method, Target, Path []byte
 	Fields               Fields
+	Body                 Body
 
 	// Fault is why the request did not arrive whole or cannot be understood.
 	Fault *problem.Error
@@ -81,6 +83,16 @@ type Exchange struct {
 	// Problem is what the request was refused with.
 	Problem *problem.Error
 
+	// Sent is how many bytes of a streamed answer's body have been passed on, and
+	// Cut says that it was not all.
+	Sent int64
+	Cut  bool
+
+	server   *Server
+	stepping bool // the steps have not returned yet
+	streamed bool // the answer's body goes on after that
+	later    []func(*Exchange)
+
 	charges []ratelimit.Charge
 	tag     []byte // scratch of the limiting steps
 	body    []byte // scratch of Refuse
@@ -89,7 +101,14 @@ type Exchange struct {
 
 // reset prepares a used exchange for the next request; scratch stays.
 func (ex *Exchange) reset() {
+	whole := ex.Body.whole
+	if cap(whole) > keptBody {
+		whole = nil
+	}
+	clear(ex.later)
 	*ex = Exchange{
+		Body:    Body{whole: whole[:0]},
+		later:   ex.later[:0],
 		charges: ex.charges[:0],
 		tag:     ex.tag[:0],
 		body:    ex.body[:0],
@@ -120,11 +139,73 @@ func (ex *Exchange) begin(ctx *fasthttp.RequestCtx, start time.Time, fault *prob
 	if reason := ex.Fields.read(raw); reason != "" && ex.Fault == nil {
 		ex.Fault = problem.Newf(problem.BadFraming, "%s", reason)
 	}
+	if ex.Fields.HasBody() {
+		ex.Body.Length = int64(header.ContentLength())
+		ex.Body.stream = ctx.RequestBodyStream()
+		ex.Body.ctx = ctx
+		ex.Body.idle = ex.server.receiveTimeout
+	}
 }
 
-// After runs f once the answer is complete. Steps that count, log or give
-// something back do it there, and not on their own way back.
-func (ex *Exchange) After(f func(*Exchange)) { f(ex) }
+// After runs f once the answer is complete, which for a streamed one is after the
+// steps have returned. Steps that count, log or give something back do it there.
+func (ex *Exchange) After(f func(*Exchange)) {
+	if ex.streamed {
+		ex.later = append(ex.later, f)
+		return
+	}
+	f(ex)
+}
+
+// Interim returns where an interim answer can be written, or nil: not to a client
+// of HTTP/1.0, and not while an answer to an earlier request may not have been
+// written yet.
+func (ex *Exchange) Interim() io.Writer {
+	conn := connOf(ex.Ctx.Conn())
+	if conn == nil || conn.pipelined() || !ex.Ctx.Request.Header.IsHTTP11() {
+		return nil
+	}
+	return ex.Ctx.Conn()
+}
+
+// Stream makes body the answer's: it is read, and closed, after the steps have
+// returned. Its Close must call [Exchange.Finish]. The size is in bytes, -1 for
+// one that only the end tells.
+func (ex *Exchange) Stream(body io.ReadCloser, size int) {
+	ex.streamed = true
+	ex.Ctx.Response.SetBodyStream(body, size)
+}
+
+// Progress gives the client of a streamed answer time to take the next part.
+func (ex *Exchange) Progress() {
+	if ex.server == nil { // not served by one, as in tests of other packages
+		return
+	}
+	// Without a connection there is nobody to wait for, as writing will tell.
+	_ = ex.Ctx.Conn().SetWriteDeadline(time.Now().Add(ex.server.conns.sendTimeout))
+}
+
+// Finish ends a streamed answer. The exchange must not be used any more.
+func (ex *Exchange) Finish() {
+	ex.streamed = false
+	if ex.stepping { // a step panicked and another answer takes the place
+		return
+	}
+	for _, f := range ex.later {
+		f(ex)
+	}
+	if ex.server != nil {
+		ex.server.release(ex)
+	}
+}
+
+// bytesOut is how many bytes of body the answer has.
+func (ex *Exchange) bytesOut() int {
+	if ex.Ctx.Response.IsBodyStream() || ex.Sent > 0 {
+		return int(ex.Sent)
+	}
+	return len(ex.Ctx.Response.Body())
+}
 
 // Template is the route's path as the document writes it, or "unmatched".
 func (ex *Exchange) Template() string {

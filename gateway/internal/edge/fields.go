@@ -29,7 +29,11 @@ type Fields struct {
 	ForwardedFor bool
 	Connection   bool
 
-	ifMatch, idempotencyKey []byte
+	// Trailer announces what follows a body in chunks.
+	Trailer bool
+
+	IdempotencyKey []byte
+	ifMatch        []byte
 }
 
 // HasBody reports whether the request frames a body that is not empty.
@@ -71,6 +75,8 @@ func (f *Fields) note(name, value []byte) (reason string) {
 		} else if equalFold(name, "expect") {
 			single = &f.Expect
 		}
+	case 7:
+		f.Trailer = f.Trailer || equalFold(name, "trailer")
 	case 8:
 		if equalFold(name, "if-match") {
 			single = &f.ifMatch
@@ -104,7 +110,7 @@ func (f *Fields) note(name, value []byte) (reason string) {
 	case 15:
 		f.ForwardedFor = f.ForwardedFor || equalFold(name, "x-forwarded-for")
 		if equalFold(name, "idempotency-key") {
-			single = &f.idempotencyKey
+			single = &f.IdempotencyKey
 		}
 	case 16:
 		if equalFold(name, "content-encoding") {
@@ -139,6 +145,12 @@ type Lines struct {
 
 // Lines returns a walk over all header lines in the order they came.
 func (f *Fields) Lines() Lines { return Lines{rest: f.Raw} }
+
+// LinesOf returns a walk over the lines of a header section, its end included.
+func LinesOf(section []byte) Lines { return Lines{rest: section} }
+
+// Fault says why Next stopped before the end, or "".
+func (l *Lines) Fault() string { return l.fault }
 
 // Next returns the next name and value. It stops at the end, and at a line
 // that is not exactly name, colon, value, CR LF (RFC 9112 section 5).

@@ -18,7 +18,7 @@ const maxTarget = 8 << 10
 func Framing() Step {
 	return func(next Handler) Handler {
 		return func(ex *Exchange) {
-			if ex.Fault != nil && !ex.headerSound() {
+			if ex.Fault != nil {
 				ex.Refuse(ex.Fault)
 				return
 			}
@@ -37,13 +37,6 @@ func Framing() Step {
 			next(ex)
 		}
 	}
-}
-
-// headerSound reports whether the header of a faulty request is known and only
-// its body was too large: then the route has its say first, so that an unknown
-// path with a large body is a 404.
-func (ex *Exchange) headerSound() bool {
-	return ex.Fault.Code == problem.BodyTooLarge && len(ex.Target) > 0
 }
 
 // messageFault says what is wrong with the request line and the headers

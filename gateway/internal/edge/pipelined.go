@@ -2,14 +2,12 @@ package edge
 
 import "gatehouse/internal/problem"
 
-// noteEnd remembers where a request with a chunked body ended.
+// noteEnd remembers where a request ended.
 func (c *Conn) noteEnd(f *Fields) {
 	if c == nil {
 		return
 	}
-	if c.afterChunked = 0; f.TransferEncoding != nil {
-		c.afterChunked = c.reads.Load()
-	}
+	c.after, c.afterChunked = c.reads.Load(), f.TransferEncoding != nil
 }
 
 // behindChunked refuses a request of which all had arrived when the chunked
@@ -18,8 +16,12 @@ func (c *Conn) noteEnd(f *Fields) {
 // follows; so what it calls the next request might be trailers to a proxy in
 // front. Clients wait for the answer to a chunked request, and are not concerned.
 func (c *Conn) behindChunked() *problem.Error {
-	if c == nil || c.afterChunked == 0 || c.afterChunked != c.reads.Load() {
+	if c == nil || !c.afterChunked || !c.pipelined() {
 		return nil
 	}
 	return problem.Newf(problem.BadFraming, "The request was sent behind a chunked one, before that was answered.")
 }
+
+// pipelined reports whether all of the request had arrived when the one before it
+// ended. The answer to that one may then not be written yet.
+func (c *Conn) pipelined() bool { return c.after != 0 && c.after == c.reads.Load() }

@@ -11,7 +11,8 @@ import (
 // Refuse answers with a problem: the one place where the edge writes an error.
 // It sets Retry-After, and WWW-Authenticate on a 401 (RFC 9110 section 11.6.1).
 // A request that cannot be understood also ends its connection, because what
-// follows on it cannot be trusted either.
+// follows on it cannot be trusted either, and so does one whose body is not waited
+// for.
 func (ex *Exchange) Refuse(p *problem.Error) {
 	ex.Problem = p
 	response := &ex.Ctx.Response
@@ -28,7 +29,8 @@ func (ex *Exchange) Refuse(p *problem.Error) {
 		}
 		response.Header.Set(fasthttp.HeaderWWWAuthenticate, challenge)
 	}
-	if p.Code == problem.BadFraming {
+	switch p.Code {
+	case problem.BadFraming, problem.BodyTooLarge, problem.RequestTimeout:
 		response.SetConnectionClose()
 		LingerOnClose(ex.Ctx.Conn())
 	}

@@ -40,20 +40,33 @@ func Route(table *route.Table, aliases *Aliases) Step {
 	}
 }
 
+// bodyProblem sets what body is taken. One in chunks may yet turn out to be
+// empty, and its length tells only its end, so for that the body itself stands
+// in.
 func (ex *Exchange) bodyProblem() *problem.Error {
-	if ex.Fault != nil { // the body was larger than the operation's limit
-		return ex.Fault
-	}
-	if len(ex.Ctx.Request.Body()) == 0 {
+	if !ex.Fields.HasBody() {
 		return nil // whether one is required the backend knows
 	}
-	if !ex.Route.TakesBody() {
+	ex.Body.limit = ex.Route.MaxBody
+	if ex.Body.Length > ex.Body.limit {
+		return problem.New(problem.BodyTooLarge)
+	}
+	refusal := ex.bodyRefusal()
+	if ex.Body.Length < 0 {
+		ex.Body.refusal = refusal
+		return nil
+	}
+	return refusal
+}
+
+// bodyRefusal says why the operation does not take such a body, or returns nil.
+func (ex *Exchange) bodyRefusal() *problem.Error {
+	switch f := &ex.Fields; {
+	case !ex.Route.TakesBody():
 		return problem.Newf(problem.BadFraming, "This operation takes no request body.")
-	}
-	if ex.Fields.ContentEncoding != nil && !equalFold(ex.Fields.ContentEncoding, "identity") {
+	case f.ContentEncoding != nil && !equalFold(f.ContentEncoding, "identity"):
 		return problem.Newf(problem.UnsupportedMediaType, "Content codings such as gzip are not supported for request bodies.")
-	}
-	if !ex.Route.Accepts(ex.Fields.ContentType) {
+	case !ex.Route.Accepts(f.ContentType):
 		return problem.New(problem.UnsupportedMediaType)
 	}
 	return nil

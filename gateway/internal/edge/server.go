@@ -64,21 +64,24 @@ const readBuffer = 2 * maxTarget
 
 // Server receives requests and passes them to the first step.
 type Server struct {
-	conns    *Connections
-	server   *fasthttp.Server
-	handler  Handler
-	pool     sync.Pool
-	draining atomic.Bool
+	conns   *Connections
+	server  *fasthttp.Server
+	handler Handler
+	pool    sync.Pool
+	// receiveTimeout bounds the wait for each part of a streamed body.
+	receiveTimeout time.Duration
+	draining       atomic.Bool
 }
 
 // NewServer returns a server with a limit on everything that a client can make
 // large, many or slow.
 func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) *Server {
 	s := &Server{
-		conns:   NewConnections(c.MaxConnections, c.MaxPerAddress, c.TrustedProxies, log),
-		handler: handler,
-		pool:    sync.Pool{New: func() any { return &Exchange{} }},
+		conns:          NewConnections(c.MaxConnections, c.MaxPerAddress, c.TrustedProxies, log),
+		handler:        handler,
+		receiveTimeout: c.ReceiveTimeout,
 	}
+	s.pool.New = func() any { return &Exchange{server: s} }
 	s.conns.idleTimeout, s.conns.parkAfter, s.conns.sendTimeout = c.IdleTimeout, parkAfter, c.SendTimeout
 	s.conns.proxyLines = c.ProxyProtocol == "on"
 	s.conns.handshakeTimeout = min(handshakeTimeout, c.ReceiveTimeout)
@@ -87,21 +90,11 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		ErrorHandler: s.serveFault,
 		ConnState:    track,
 
-		// The body's bound comes from the operation, before any of it is read.
-		HeaderReceived: func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-			if h.ContentLength() == 0 || h.ContentLength() == -2 { // none, or no length given
-				return fasthttp.RequestConfig{}
-			}
-			path := h.RequestURI()
-			for i, b := range path {
-				if b == '?' {
-					path = path[:i]
-					break
-				}
-			}
-			return fasthttp.RequestConfig{MaxRequestBodySize: table.BodyLimit(h.Method(), path)}
-		},
-		MaxRequestBodySize: route.DefaultMaxBody,
+		// Bodies are read when the steps have let the request through, and bounded
+		// there; of one whose length is known the server reads the first 8 KiB.
+		StreamRequestBody:  true,
+		MaxRequestBodySize: 8 << 10,
+		ExpectHandler:      s.expect,
 
 		ReadBufferSize: readBuffer,
 		ReadTimeout:    c.ReceiveTimeout, // from the first byte to the last, however it drips
@@ -154,7 +147,15 @@ func (s *Server) Shutdown(ctx context.Context) (cut int) {
 
 // Pass passes a request that arrived whole to the first step, and returns when
 // its answer is complete.
-func (s *Server) Pass(ctx *fasthttp.RequestCtx) { s.pass(ctx, ctx.Time(), nil) }
+func (s *Server) Pass(ctx *fasthttp.RequestCtx) {
+	if h := handed(ctx); h != nil {
+		h.ex.Body.stream = ctx.RequestBodyStream()
+		h.resume(nil)
+		s.end(h.ex)
+		return
+	}
+	s.pass(ctx, ctx.Time(), nil)
+}
 
 // serveFault passes on a request that did not arrive whole. fasthttp closes the
 // connection after the answer.
@@ -166,6 +167,11 @@ func (s *Server) serveFault(ctx *fasthttp.RequestCtx, err error) {
 	// fasthttp leaves the deadline of what was written before, which may be over.
 	// If none can be set the connection is gone.
 	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(s.conns.sendTimeout))
+	if h := handed(ctx); h != nil {
+		h.resume(faultOf(err))
+		s.end(h.ex)
+		return
+	}
 	s.pass(ctx, time.Now(), faultOf(err))
 }
 
@@ -176,28 +182,48 @@ func faultOf(err error) *problem.Error {
 	switch {
 	case errors.As(err, &tooSmall):
 		return problem.New(problem.HeadersTooLarge)
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return problem.New(problem.BodyTooLarge)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return problem.New(problem.RequestTimeout)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return problem.Newf(problem.BadFraming, "The request ended before its body was complete.")
+		return endedEarly()
 	}
 	return problem.New(problem.BadFraming)
 }
 
 func (s *Server) pass(ctx *fasthttp.RequestCtx, start time.Time, fault *problem.Error) {
-	ex := s.pool.Get().(*Exchange)
-	conn := connOf(ctx.Conn())
-	if fault == nil {
-		fault = conn.behindChunked()
-	}
-	ex.begin(ctx, start, fault)
+	ex := s.begin(ctx, start, fault)
 	s.handler(ex)
-	conn.noteEnd(&ex.Fields)
+	s.end(ex)
+}
+
+func (s *Server) begin(ctx *fasthttp.RequestCtx, start time.Time, fault *problem.Error) *Exchange {
+	ex := s.pool.Get().(*Exchange)
+	if fault == nil {
+		fault = connOf(ctx.Conn()).behindChunked()
+	}
+	ex.stepping = true
+	ex.begin(ctx, start, fault)
+	return ex
+}
+
+// end is called when the steps have returned.
+func (s *Server) end(ex *Exchange) {
+	ctx := ex.Ctx
+	connOf(ctx.Conn()).noteEnd(&ex.Fields)
 	if s.draining.Load() {
 		ctx.SetConnectionClose()
 	}
+	if ex.Body.left() {
+		LingerOnClose(ctx.Conn())
+	}
+	ex.stepping = false
+	if !ex.streamed {
+		s.release(ex)
+	}
+}
+
+func (s *Server) release(ex *Exchange) {
 	ex.reset()
+	ex.server = s
 	s.pool.Put(ex)
 }

@@ -6,37 +6,24 @@ import (
 	"gatehouse/gateway/internal/edge"
 )
 
-// passAnswer writes a backend's answer as the exchange's. Status, body and all
-// headers cross, except those of the connection, those that only the edge may
-// set, and those that tell what software answers. The backend's own problems
+// passHead writes a backend's answer, all but its body, as the exchange's. Status
+// and all headers cross, except those of the connection, those that only the edge
+// may set, and those that tell what software answers. The backend's own problems
 // cross as they are.
-func passAnswer(from *fasthttp.Response, ex *edge.Exchange) {
+func passHead(h *answerHead, ex *edge.Exchange) {
 	to := &ex.Ctx.Response
-	to.SetStatusCode(from.StatusCode())
-
-	var named [][]byte // by Connection
-	if len(from.Header.PeekCanonical(connection)) > 0 {
-		for _, value := range from.Header.PeekAll(fasthttp.HeaderConnection) {
-			named = appendOptions(named, value)
-		}
-	}
-	for name, value := range from.Header.All() {
-		if answerCrosses(name) && !contains(named, name) {
+	to.SetStatusCode(h.status)
+	lines := edge.LinesOf(h.section)
+	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
+		if answerCrosses(name) && !contains(h.named, name) {
 			to.Header.AddBytesKV(name, value)
 		}
 	}
-	if ex.Route.Method == fasthttp.MethodHead {
+	if ex.Route.Method == fasthttp.MethodHead && h.declared >= 0 {
 		// The length is that of the body which is not there.
-		if n := from.Header.ContentLength(); n >= 0 {
-			to.Header.SetContentLength(n)
-		}
-		return
+		to.Header.SetContentLength(int(h.declared))
 	}
-	// The two exchange their buffers, so nothing is copied.
-	to.SwapBody(from.SwapBody(to.SwapBody(nil)))
 }
-
-var connection = []byte(fasthttp.HeaderConnection)
 
 func answerCrosses(name []byte) bool {
 	var lower [maxKnownName]byte

@@ -19,12 +19,13 @@ const (
 	noAnswer         // the connection ended before a byte came back
 	broken           // what came back is no usable answer
 	timedOut
+	unsent // the client did not send all of its body
 	outcomes
 )
 
 // String is the label of the outcome in metrics.
 func (o outcome) String() string {
-	return [outcomes]string{"answered", "not_sent", "busy", "no_answer", "broken", "timeout"}[o]
+	return [outcomes]string{"answered", "not_sent", "busy", "no_answer", "broken", "timeout", "unsent"}[o]
 }
 
 // blames reports whether the outcome speaks against the backend. An answer

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gatehouse/internal/token"
 )
 
 // Options is what a proxy is made of. All but Config may be left out.
@@ -20,6 +22,9 @@ type Options struct {
 	// Lookup resolves names; nil is the system's resolver.
 	Lookup Lookup
 	Log    *slog.Logger
+	// Refused says that a caller's valid token does not count any more; nil is
+	// never.
+	Refused func(*token.Claims) bool
 	// Random spreads the requests over the backends, from all goroutines at once;
 	// nil is a good source.
 	Random func() uint64
@@ -34,6 +39,9 @@ type balance struct {
 	lookup Lookup
 	log    *slog.Logger
 	random func() uint64
+
+	refused func(*token.Claims) bool
+	tunnels tunnels
 
 	start   time.Time
 	running context.Context // ends with close
@@ -56,6 +64,9 @@ func (s *balance) open(o Options) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.refused = o.Refused; s.refused == nil {
+		s.refused = func(*token.Claims) bool { return false }
 	}
 	if s.random == nil {
 		s.random = rand.Uint64

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"bufio"
+	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -13,8 +15,6 @@ import (
 const (
 	// readBuffer bounds the header of an answer.
 	readBuffer = 16 << 10
-	// maxAnswer bounds the body of an answer, which is held in memory whole.
-	maxAnswer = 16 << 20
 	// inlineBody is the largest body that is copied behind its head to be sent
 	// with one call.
 	inlineBody = 16 << 10
@@ -28,7 +28,7 @@ type conn struct {
 	net.Conn
 
 	reader    *bufio.Reader
-	response  fasthttp.Response
+	answer    answerHead
 	head      []byte
 	idleSince time.Time
 	peek      *peeker
@@ -42,52 +42,160 @@ func newConn(raw net.Conn) *conn {
 // it since its last answer, neither bytes that nobody asked for nor its end.
 func (c *conn) quiet() bool { return c.reader.Buffered() == 0 && c.peek.quiet() }
 
-// roundTrip sends the request and passes the answer on. The connection's
-// deadline is set. Reusable says whether the next request may use it.
-func (c *conn) roundTrip(ex *edge.Exchange, host string, deadline time.Time) (o outcome, reusable bool) {
-	if err := c.send(ex, host, deadline); err != nil {
-		if isTimeout(err) {
-			return timedOut, false
-		}
-		return noAnswer, false
-	}
-	switch start, err := c.reader.Peek(len("HTTP/1.1 200")); {
-	case isTimeout(err):
-		return timedOut, false
-	case err != nil && len(start) == 0:
-		return noAnswer, false
-	case err != nil || start[9] < '1' || start[9] > '5': // fasthttp takes 000 for 200
-		return broken, false
-	}
-	response := &c.response
-	response.Reset()
-	response.Header.SetNoDefaultContentType(true)
-	response.SkipBody = ex.Route.Method == fasthttp.MethodHead
-	if err := response.ReadLimitBody(c.reader, maxAnswer); err != nil {
-		if isTimeout(err) {
-			return timedOut, false
-		}
-		return broken, false
-	}
-	// After a 101 the connection speaks another protocol; nobody asked for one.
-	if status := response.StatusCode(); status < 200 || status > 599 {
-		return broken, false
-	}
-	reusable = !response.ConnectionClose() && c.reader.Buffered() == 0
-	passAnswer(response, ex)
-	return answered, reusable
+// call is a request on its way to a backend.
+type call struct {
+	ex       *edge.Exchange
+	body     []byte // all of it, or as much as was read
+	whole    bool
+	deadline time.Time // until the answer begins
 }
 
-// send writes the request in one call, or two when its body is large.
-func (c *conn) send(ex *edge.Exchange, host string, deadline time.Time) error {
-	body := ex.Ctx.Request.Body()
-	c.head = appendHead(c.head[:0], ex, host, len(body), time.Until(deadline))
+// What becomes of a connection after a request.
+type fate int
+
+const (
+	ended  fate = iota // of no further use
+	reused             // by the next request
+	held               // by the answer's body, which is still coming
+)
+
+// roundTrip sends the request and passes the answer on. The connection's
+// deadline is set.
+func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
+	var early bool
 	var err error
-	if len(body) <= inlineBody {
-		c.head = append(c.head, body...)
+	if q.whole {
+		if err = c.send(q, b.host); err == nil {
+			err = c.awaitAnswer(q)
+		}
+	} else {
+		early, err = c.upload(q, b.host)
+	}
+	if cause, ok := bodyFault(err); ok {
+		refuseBody(q.ex, cause)
+		return unsent, ended
+	}
+	if isTimeout(err) {
+		return timedOut, ended
+	}
+	if err != nil && q.whole {
+		return noAnswer, ended
+	}
+	// Whoever could not send all of a large body may have been answered why.
+	o, f := c.receive(q, b)
+	if early || err != nil {
+		f = min(f, ended)
+	}
+	return o, f
+}
+
+// awaitAnswer sets how long the answer may take to begin.
+func (c *conn) awaitAnswer(q *call) error {
+	if q.ex.Route.Response == 0 {
+		return nil
+	}
+	return c.SetReadDeadline(earlier(q.deadline, time.Now().Add(q.ex.Route.Response)))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// receive passes the answer on, interim ones before it.
+func (c *conn) receive(q *call, b *backend) (outcome, fate) {
+	h := &c.answer
+	for interim := 0; ; interim++ {
+		some, err := c.readHead(h, q.ex.Route.Method)
+		switch {
+		case isTimeout(err):
+			return timedOut, ended
+		case err != nil && !some && interim == 0:
+			return noAnswer, ended
+		case err != nil || interim > maxInterim:
+			return broken, ended
+		}
+		if h.status == fasthttp.StatusSwitchingProtocols {
+			return c.upgrade(q, b)
+		}
+		if h.status >= 200 {
+			break
+		}
+		passInterim(h, q.ex)
+	}
+	whole, err := c.readWhole(h, q.ex)
+	if err == nil {
+		passHead(h, q.ex)
+	}
+	switch {
+	case isTimeout(err):
+		return timedOut, ended
+	case err != nil:
+		return broken, ended
+	case !whole:
+		c.passStream(h, q, b)
+		return answered, held
+	case h.closes || c.reader.Buffered() > 0:
+		return answered, ended
+	}
+	return answered, reused
+}
+
+// readWhole reads the body if it is small and its length is known, or all of it
+// is here, and reports whether it was.
+func (c *conn) readWhole(h *answerHead, ex *edge.Exchange) (bool, error) {
+	response := &ex.Ctx.Response
+	body := response.SwapBody(nil)[:0]
+	var err error
+	switch {
+	case h.length == 0:
+	case h.length > 0 && h.length <= wholeAnswer:
+		body = slices.Grow(body, int(h.length))[:h.length]
+		_, err = io.ReadFull(c.reader, body)
+	case h.length == inChunks:
+		here, _ := c.reader.Peek(c.reader.Buffered())
+		if !complete(here) {
+			response.SwapBody(body)
+			return false, nil
+		}
+		body = slices.Grow(body, len(here))[:len(here)]
+		body, err = readChunks(c.reader, body)
+	default:
+		response.SwapBody(body)
+		return false, nil
+	}
+	response.SwapBody(body)
+	return true, err
+}
+
+// readChunks reads a body that is shorter than the buffer into it.
+func readChunks(r *bufio.Reader, buffer []byte) ([]byte, error) {
+	parts := chunks{reader: r}
+	n := 0
+	for {
+		m, err := parts.Read(buffer[n:])
+		n += m
+		if err == io.EOF {
+			return buffer[:n], nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// send writes a request that is here as a whole, in one call, or two when its
+// body is large.
+func (c *conn) send(q *call, host string) error {
+	c.head = appendHead(c.head[:0], q.ex, host, int64(len(q.body)), time.Until(q.deadline))
+	var err error
+	if len(q.body) <= inlineBody {
+		c.head = append(c.head, q.body...)
 		_, err = c.Write(c.head)
 	} else {
-		buffers := net.Buffers{c.head, body}
+		buffers := net.Buffers{c.head, q.body}
 		_, err = buffers.WriteTo(c.Conn)
 	}
 	if cap(c.head) > keptHead {

@@ -56,7 +56,7 @@ func (b *backend) fetch(ctx context.Context, path string, limit int) ([]byte, er
 // ask sends a request of the gateway's own over a new connection, on which read
 // gets the answer. Ctx bounds it and must have a deadline.
 func (b *backend) ask(ctx context.Context, path string, read func(net.Conn) error) error {
-	conn, err := b.open(ctx)
+	conn, err := b.open(ctx, 0)
 	if err != nil {
 		return err
 	}

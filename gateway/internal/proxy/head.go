@@ -20,8 +20,9 @@ import (
 //     did,
 //   - hold an underscore, which some backends read as a hyphen.
 //
-// Authorization crosses only when the gateway has verified it.
-func appendHead(b []byte, ex *edge.Exchange, host string, bodyLen int, left time.Duration) []byte {
+// Authorization crosses only when the gateway has verified it. The length is that
+// of the body in bytes, or inChunks.
+func appendHead(b []byte, ex *edge.Exchange, host string, length int64, left time.Duration) []byte {
 	b = append(b, ex.Method...)
 	b = append(b, ' ')
 	b = append(b, ex.Target...)
@@ -47,10 +48,17 @@ func appendHead(b []byte, ex *edge.Exchange, host string, bodyLen int, left time
 		b = append(b, value...)
 		b = append(b, "\r\n"...)
 	}
-	if bodyLen > 0 || expectsBody(ex.Route.Method) {
+	switch {
+	case length == inChunks:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+		b = appendTrailer(b, ex)
+	case length > 0 || expectsBody(ex.Route.Method):
 		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, int64(bodyLen), 10)
+		b = strconv.AppendInt(b, length, 10)
 		b = append(b, "\r\n"...)
+	}
+	if ex.Route.WebSocket {
+		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
 	}
 	b = append(b, "X-Request-Id: "...)
 	b = append(b, ex.RequestID...)
@@ -58,6 +66,25 @@ func appendHead(b []byte, ex *edge.Exchange, host string, bodyLen int, left time
 	b = strconv.AppendInt(b, max(1, left.Milliseconds()), 10)
 	b = appendForwarded(b, ex)
 	return append(b, "\r\nVia: 1.1 gatehouse\r\n\r\n"...)
+}
+
+// appendTrailer announces the trailers that cross (RFC 9110 section 6.6.2).
+func appendTrailer(b []byte, ex *edge.Exchange) []byte {
+	if !ex.Fields.Trailer {
+		return b
+	}
+	lines := ex.Fields.Lines()
+	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
+		if !bytes.EqualFold(name, []byte("trailer")) {
+			continue
+		}
+		for _, option := range appendOptions(nil, value) {
+			if crosses(option, ex) {
+				b = append(append(append(b, "Trailer: "...), option...), "\r\n"...)
+			}
+		}
+	}
+	return b
 }
 
 // expectsBody reports whether a method without a body should say so with

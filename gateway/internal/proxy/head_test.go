@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/valyala/fasthttp"
 
-	"gatehouse/gateway/internal/route"
 )
 
 func head(t testing.TB, built []byte) *http.Request {
@@ -280,15 +280,20 @@ func FuzzAnswer(f *testing.F) {
 			method = "HEAD"
 		}
 		ex := exchange(method, "/x", "", "")
-		ex.Route = &route.Route{Method: method, Timeout: time.Second}
-		c := newConn(client)
-		if o, _ := c.roundTrip(ex, "backend", time.Now().Add(time.Second)); o != answered {
+		ex.Route.Timeout = time.Second
+		dial := func(context.Context, string) (net.Conn, error) { return client, nil }
+		p := New(Options{Config: Config{Backends: []string{"127.0.0.1:1"}, DialTimeout: time.Second, MaxConns: 1, HealthPath: "off"}, Dial: dial})
+		defer p.Close()
+		if p.Handle(ex); ex.Problem != nil {
 			return
 		}
 		ex.Ctx.Response.SkipBody = isHead
 		var b bytes.Buffer
 		if _, err := ex.Ctx.Response.WriteTo(&b); err != nil {
-			t.Fatal(err)
+			if !ex.Cut {
+				t.Fatal(err)
+			}
+			return
 		}
 		reader := bufio.NewReader(&b)
 		got, err := http.ReadResponse(reader, &http.Request{Method: method})
@@ -299,7 +304,7 @@ func FuzzAnswer(f *testing.F) {
 		if _, err := body.ReadFrom(got.Body); err != nil || reader.Buffered() > 0 || got.StatusCode < 200 {
 			t.Errorf("%q became status %d and %d stray bytes (%v)", answer, got.StatusCode, reader.Buffered(), err)
 		}
-		for _, name := range []string{"Connection", "Upgrade", "Transfer-Encoding", "Trailer", "Server"} {
+		for _, name := range []string{"Connection", "Upgrade", "Transfer-Encoding", "Server"} {
 			if got.Header.Get(name) != "" {
 				t.Errorf("%s crossed: %q", name, answer)
 			}

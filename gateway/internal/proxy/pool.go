@@ -24,16 +24,16 @@ type pool struct {
 }
 
 // get returns a connection that is safe to use: an idle one on which nothing
-// has arrived since its last answer, or a new one. The connection's deadline is
-// set.
-func (b *backend) get(deadline time.Time) (*conn, error) {
+// has arrived since its last answer, or a new one, for which connect is the time;
+// 0 leaves it to the settings. The connection's deadline is set.
+func (b *backend) get(deadline time.Time, connect time.Duration) (*conn, error) {
 	for {
 		c, err := b.take()
 		if err != nil {
 			return nil, err
 		}
 		if c == nil {
-			return b.connect(deadline)
+			return b.connect(deadline, connect)
 		}
 		if c.SetDeadline(deadline) == nil && c.quiet() {
 			return c, nil
@@ -59,10 +59,10 @@ func (b *backend) take() (*conn, error) {
 	return nil, nil
 }
 
-func (b *backend) connect(deadline time.Time) (*conn, error) {
+func (b *backend) connect(deadline time.Time, within time.Duration) (*conn, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	raw, err := b.open(ctx)
+	raw, err := b.open(ctx, within)
 	if err == nil {
 		if err = raw.SetDeadline(deadline); err == nil {
 			return newConn(raw), nil
@@ -75,9 +75,12 @@ func (b *backend) connect(deadline time.Time) (*conn, error) {
 	return nil, err
 }
 
-// open connects, within the time that connecting may take.
-func (b *backend) open(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, nameKey{}, b.name), b.dialTimeout)
+// open connects, within a time that 0 leaves to the settings.
+func (b *backend) open(ctx context.Context, within time.Duration) (net.Conn, error) {
+	if within == 0 {
+		within = b.dialTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, nameKey{}, b.name), within)
 	defer cancel()
 	raw, err := b.dial(ctx, b.addr)
 	b.unreachable.Store(err != nil)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/valyala/fasthttp"
 
 	"gatehouse/gateway/internal/edge"
 	"gatehouse/internal/problem"
@@ -38,31 +39,41 @@ func New(o Options) *Proxy {
 // Close closes the connections that no request is using.
 func (p *Proxy) Close() { p.close() }
 
-// Handle is the last handler of the pipeline. The operation's time-out bounds
-// all of it.
+// Handle is the last handler of the pipeline.
 //
 // Another backend is tried when connecting failed, since then nothing was sent.
-// A GET or HEAD is also tried a second time when the connection ended before a
-// single byte came back. Nothing else is ever sent twice: a backend may have
-// done the work and failed to say so.
+// A request that does no harm when it is done twice is also sent a second time
+// when the connection ended before a single byte came back. Nothing else is: a
+// backend may have done the work and failed to say so. Nor is a request whose
+// body was not held in memory.
 func (p *Proxy) Handle(ex *edge.Exchange) {
+	if reason := upgradeFault(ex); reason != nil {
+		ex.Ctx.Response.Header.Set(fasthttp.HeaderUpgrade, "websocket")
+		ex.Refuse(reason)
+		return
+	}
+	body, whole, err := ex.Body.Whole()
+	if err != nil {
+		refuseBody(ex, err)
+		return
+	}
 	start := time.Now()
-	deadline := start.Add(ex.Route.Timeout)
+	q := call{ex: ex, body: body, whole: whole, deadline: start.Add(ex.Route.Timeout)}
 	ex.Asked = true
 	defer func() { ex.Upstream = time.Since(start) }()
 
 	p.budget.earn()
 	var tried tried
-	again := repeatable(ex)
+	again := whole && repeatable(ex)
 	for {
 		b := p.pick(&tried)
 		if b == nil {
 			ex.Refuse(problem.Wrap(problem.Unavailable, errors.New("no backend takes connections")))
 			return
 		}
-		outcome := b.exchange(ex, deadline)
+		outcome := b.exchange(&q)
 		switch outcome {
-		case answered:
+		case answered, unsent:
 			return
 		case notSent, busy:
 			tried.add(b)
@@ -88,7 +99,7 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 			refuse(ex, problem.BadGateway, b, outcome)
 			return
 		}
-		if !time.Now().Before(deadline) {
+		if !time.Now().Before(q.deadline) {
 			refuse(ex, problem.Timeout, b, outcome)
 			return
 		}
@@ -96,21 +107,23 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 }
 
 // exchange makes one attempt.
-func (b *backend) exchange(ex *edge.Exchange, deadline time.Time) (o outcome) {
+func (b *backend) exchange(q *call) (o outcome) {
 	b.begin()
 	start := time.Now()
 	defer func() { b.end(o, time.Since(start)) }()
-	c, err := b.get(deadline)
+	c, err := b.get(q.deadline, q.ex.Route.Connect)
 	switch {
 	case errors.Is(err, errBusy):
 		return busy
-	case err != nil && !time.Now().Before(deadline):
+	case err != nil && !time.Now().Before(q.deadline):
 		return timedOut
 	case err != nil:
 		return notSent
 	}
-	o, reusable := c.roundTrip(ex, b.host, deadline)
-	b.put(c, reusable)
+	o, f := c.roundTrip(q, b)
+	if f != held {
+		b.put(c, f == reused)
+	}
 	return o
 }
 
@@ -119,8 +132,22 @@ func refuse(ex *edge.Exchange, code problem.Code, b *backend, o outcome) {
 	ex.Refuse(problem.Wrap(code, fmt.Errorf("backend %s: %v", b.addr, o)))
 }
 
-// repeatable reports whether sending the request twice does no harm and needs
-// nobody's promise (RFC 9110 section 9.2.1).
+// refuseBody tells the client what is wrong with the body that it sends.
+func refuseBody(ex *edge.Exchange, cause error) {
+	var p *problem.Error
+	if !errors.As(cause, &p) {
+		p = problem.Wrap(problem.BadFraming, cause)
+	}
+	ex.Refuse(p)
+}
+
+// repeatable reports whether sending the request twice does no harm: the method
+// says so (RFC 9110 section 9.2.1), or the operation promises to do once what
+// comes twice with one key.
 func repeatable(ex *edge.Exchange) bool {
-	return ex.Route.Method == "GET" || ex.Route.Method == "HEAD"
+	switch ex.Route.Method {
+	case "GET", "HEAD":
+		return !ex.Route.WebSocket
+	}
+	return ex.Route.Idempotent && len(ex.Fields.IdempotencyKey) > 0
 }

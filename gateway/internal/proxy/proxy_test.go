@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -138,13 +139,13 @@ func exchange(method, target, lines, body string) *edge.Exchange {
 		Ctx:       &fasthttp.RequestCtx{},
 		Method:    []byte(method),
 		Target:    []byte(target),
-		Route:     &route.Route{Method: method, Timeout: 2 * time.Second},
+		Route:     &route.Route{Method: method, Timeouts: route.Timeouts{Timeout: 2 * time.Second}},
 		Client:    netip.MustParseAddr("192.0.2.1"),
 		RequestID: "0123456789abcdef",
 	}
 	ex.ClientText = ex.Client.String()
 	ex.Fields.Raw = []byte(lines + "\r\n")
-	ex.Ctx.Request.SetBodyString(body)
+	ex.Body = edge.NewBody(strings.NewReader(body), int64(len(body)), 1<<30)
 	return ex
 }
 
@@ -238,20 +239,31 @@ func TestOnlyHarmlessRequestsAreRepeated(t *testing.T) {
 func TestUnusableAnswersAre502AndEndTheConnection(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{
-		"no HTTP":             "hello\r\n\r\n",
-		"half a header":       "HTTP/1.1 200 OK\r\nContent-Le",
-		"half a body":         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
-		"broken chunks":       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-		"two lengths":         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-		"unknown coding":      "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
-		"101":                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-		"status 999":          "HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n",
-		"status 000":          "HTTP/1.1 000 No\r\nContent-Length: 0\r\n\r\n",
-		"too large a header":  "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", readBuffer) + "\r\n\r\n",
-		"too large a body":    "HTTP/1.1 200 OK\r\nContent-Length: " + strconv.Itoa(maxAnswer+1) + "\r\n\r\n",
-		"too large in chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(maxAnswer+1),
-		"only interim":        "HTTP/1.1 103 Early Hints\r\n\r\n",
-		"a header with a NUL": "HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n",
+		"no HTTP":                  "hello\r\n\r\n",
+		"half a header":            "HTTP/1.1 200 OK\r\nContent-Le",
+		"half a body":              "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+		"two lengths":              "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+		"unknown coding":           "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+		"101":                      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		"status 999":               "HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n",
+		"status 000":               "HTTP/1.1 000 No\r\nContent-Length: 0\r\n\r\n",
+		"too large a header":       "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", readBuffer) + "\r\n\r\n",
+		"length and chunks":        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n",
+		"chunks of HTTP/1.0":       "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"chunked twice":            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"the same length twice":    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+		"a list of lengths":        "HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\na",
+		"a signed length":          "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\na",
+		"an enormous length":       "HTTP/1.1 200 OK\r\nContent-Length: 9999999999999999999\r\n\r\na",
+		"a folded header":          "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n",
+		"a space before the colon": "HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
+		"bare line feeds":          "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+		"a bare line feed":         "HTTP/1.1 200 OK\r\nX: a\nContent-Length: 0\r\n\r\n",
+		"another version":          "HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"a line before":            "\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"endless interim":          strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 20) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"only interim":             "HTTP/1.1 103 Early Hints\r\n\r\n",
+		"a header with a NUL":      "HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n",
 	} {
 		u := newUpstream(t, func(n int, _ *http.Request, _ string, conn net.Conn) bool {
 			if n > 1 {
@@ -416,37 +428,67 @@ func TestInterimAnswersAreSkipped(t *testing.T) {
 
 func TestFramingOfAnswers(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ answer, body string }{
-		"chunked":       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "abc"},
-		"with trailer":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n", "abc"},
-		"no content":    {"HTTP/1.1 204 No Content\r\n\r\n", ""},
-		"until the end": {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc", "abc"},
-		"HTTP/1.0":      {"HTTP/1.0 200 OK\r\n\r\nabc", "abc"},
+	large := strings.Repeat("x", wholeAnswer+1)
+	for name, c := range map[string]struct {
+		answer, body, trailer string
+		streamed              bool
+	}{
+		"a length":                 {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "abc", "", false},
+		"a large one":              {fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large), large, "", true},
+		"chunked":                  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n", "abc", "", false},
+		"with trailer":             {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T, Server\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\nX-U: 2\r\nServer: x\r\n\r\n", "abc", "1", true},
+		"no content":               {"HTTP/1.1 204 No Content\r\n\r\n", "", "", false},
+		"not modified":             {"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", "", "", false},
+		"until the end":            {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc", "abc", "", true},
+		"HTTP/1.0":                 {"HTTP/1.0 200 OK\r\n\r\nabc", "abc", "", true},
+		"HTTP/1.0 with a length":   {"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", "abc", "", false},
+		"behind interim ones":      {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "abc", "", false},
+		"chunked, of several kind": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n" + inSmallChunks(wholeAnswer), strings.Repeat("x", wholeAnswer), "", true},
 	} {
-		u := newUpstream(t, func(_ int, _ *http.Request, _ string, conn net.Conn) bool {
-			_, _ = io.WriteString(conn, c.answer)
-			return !strings.Contains(c.answer, "close") && !strings.Contains(c.answer, "1.0")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpstream(t, func(_ int, _ *http.Request, _ string, conn net.Conn) bool {
+				_, _ = io.WriteString(conn, c.answer)
+				return !strings.Contains(c.answer, "close") && !strings.Contains(c.answer, "HTTP/1.0")
+			})
+			p := newProxy(t, nil, u.addr)
+			for range 2 {
+				ex := exchange("GET", "/x", "", "")
+				p.Handle(ex)
+				streamed := ex.Ctx.Response.IsBodyStream()
+				answer := written(t, ex)
+				body, err := io.ReadAll(answer.Body)
+				if ex.Problem != nil || err != nil || string(body) != c.body || streamed != c.streamed {
+					t.Errorf("problem %v, error %v, %d bytes, streamed %v", ex.Problem, err, len(body), streamed)
+				}
+				if got := answer.Trailer.Get("X-T"); got != c.trailer || len(answer.Trailer) > 1 {
+					t.Errorf("the trailer is %v", answer.Trailer)
+				}
+				if ex.Cut || streamed && ex.Sent != int64(len(c.body)) {
+					t.Errorf("cut %v, %d bytes sent", ex.Cut, ex.Sent)
+				}
+			}
 		})
-		p := newProxy(t, nil, u.addr)
-		for range 2 {
-			ex := exchange("GET", "/x", "", "")
-			p.Handle(ex)
-			var b strings.Builder
-			if _, err := ex.Ctx.Response.WriteTo(&b); err != nil {
-				t.Fatal(err)
-			}
-			if ex.Problem != nil || string(ex.Ctx.Response.Body()) != c.body {
-				t.Errorf("%s: %v", name, &ex.Ctx.Response)
-			}
-			if strings.Contains(b.String(), "chunked") || !strings.HasPrefix(b.String(), "HTTP/1.1 ") || strings.Contains(b.String(), "X-T") {
-				t.Errorf("%s: written as\n%s", name, b.String())
-			}
-		}
 	}
 }
 
-// chunks is a body of n bytes in chunks of 32 KiB, as a backend streams it.
-func chunks(n int) string {
+// written returns the answer as the client reads it.
+func written(t *testing.T, ex *edge.Exchange) *http.Response {
+	t.Helper()
+	var b bytes.Buffer
+	if _, err := ex.Ctx.Response.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(&b), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = answer.Body.Close() })
+	return answer
+}
+
+// inSmallChunks is a body of n bytes in chunks of 32 KiB, as a backend streams it.
+func inSmallChunks(n int) string {
 	var b strings.Builder
 	for left := n; left > 0; {
 		size := min(left, 32<<10)
@@ -456,17 +498,51 @@ func chunks(n int) string {
 	return b.String() + "0\r\n\r\n"
 }
 
-func TestLargestStreamedAnswer(t *testing.T) {
+// TestAnswersThatBreakOff are never taken for whole ones.
+func TestAnswersThatBreakOff(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(t, raw("HTTP/1.1 200 OK\r\nContent-Type: text/csv; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"+chunks(maxAnswer)))
+	for name, rest := range map[string]string{
+		"a length":                 "Content-Length: 100000\r\n\r\nabc",
+		"chunks":                   "Transfer-Encoding: chunked\r\n\r\n5\r\nabc",
+		"chunks, between two":      "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+		"chunks with a bare LF":    "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+		"chunks that are longer":   "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+		"chunks of other digits":   "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+		"chunks of no size":        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n\r\n\r\n",
+		"chunks of negative size":  "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n-1\r\n\r\n",
+		"chunks of enormous size":  "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nfffffffffffffffff\r\n\r\n",
+		"a trailer that is folded": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: a\r\n b\r\n\r\n",
+		"a trailer without an end": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: a\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpstream(t, func(_ int, _ *http.Request, _ string, conn net.Conn) bool {
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+rest)
+				return false
+			})
+			ex := exchange("GET", "/x", "", "")
+			newProxy(t, nil, u.addr).Handle(ex)
+			var b bytes.Buffer
+			_, err := ex.Ctx.Response.WriteTo(&b)
+			if err == nil || !ex.Cut || strings.HasSuffix(b.String(), "0\r\n\r\n") {
+				t.Errorf("error %v, cut %v, written:\n%s", err, ex.Cut, b.String())
+			}
+		})
+	}
+}
+
+func TestConnectionsOfStreamedAnswersAreReused(t *testing.T) {
+	t.Parallel()
+	const size = 8 << 20
+	u := newUpstream(t, raw("HTTP/1.1 200 OK\r\nContent-Type: text/csv; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"+inSmallChunks(size)))
 	p := newProxy(t, nil, u.addr)
 	for range 2 {
 		ex := exchange("GET", "/x", "", "")
-		ex.Route.Timeout = 30 * time.Second
 		p.Handle(ex)
-		h := &ex.Ctx.Response.Header
-		if n := len(ex.Ctx.Response.Body()); ex.Problem != nil || n != maxAnswer || string(h.ContentType()) != "text/csv; charset=utf-8" {
-			t.Errorf("problem %v, %d bytes of %s; want %d", ex.Problem, n, h.ContentType(), maxAnswer)
+		answer := written(t, ex)
+		n, err := io.Copy(io.Discard, answer.Body)
+		if ex.Problem != nil || err != nil || n != size || answer.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
+			t.Errorf("problem %v, error %v, %d bytes of %s; want %d", ex.Problem, err, n, answer.Header.Get("Content-Type"), size)
 		}
 	}
 	if n := u.conns.Load(); n != 1 {

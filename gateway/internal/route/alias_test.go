@@ -49,9 +49,6 @@ func TestAliasesShareTheirOperations(t *testing.T) {
 			t.Errorf("%s %s = %+v, want the operation of %s itself", c.method, c.path, r, c.canonical)
 		}
 	}
-	if got := table.BodyLimit([]byte("POST"), []byte("/shop/things")); got != 1000 {
-		t.Errorf("BodyLimit by the alias = %d, want the operation's", got)
-	}
 	if got := len(table.Routes()); got != 3+4+3 {
 		t.Errorf("%d routes, want each once", got)
 	}
@@ -69,9 +66,6 @@ func TestAliasesShareTheirOperations(t *testing.T) {
 		if r, p := without.Match([]byte("GET"), []byte(path)); (p != nil) != want || (r != nil) != want {
 			t.Errorf("without aliases %s = %+v", path, p)
 		}
-	}
-	if got := without.BodyLimit([]byte("POST"), []byte("/shop/things")); got != bodilessLimit {
-		t.Errorf("without aliases BodyLimit = %d, want %d", got, bodilessLimit)
 	}
 	if _, p := table.Match([]byte("GET"), []byte("/shop/things")); p == nil {
 		t.Error("the table that the other was made of lost its aliases")

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -108,7 +107,7 @@ func (c *compiler) path(template string, item *openapi3.PathItem) {
 			if op.Servers != nil && len(*op.Servers) > 0 {
 				c.addf("%s %s: servers of its own; all paths are served under the document's first server", method, template)
 			}
-			p.byMethod[methodIndex(method)] = c.operation(method, template, op)
+			p.byMethod[methodIndex(method)] = c.operation(method, template, op, item.Parameters)
 			delete(operations, method)
 		}
 	}
@@ -149,7 +148,7 @@ func (c *compiler) addImplied(p *Path) {
 		Public:   true,
 		Local:    true,
 		Implied:  true,
-		Timeout:  DefaultTimeout,
+		Timeouts: Timeouts{Timeout: DefaultTimeout},
 		MaxBody:  bodilessLimit,
 		Metrics:  telemetry.NewRoute("gateway", "OPTIONS", "*"),
 	}
@@ -162,13 +161,20 @@ func (c *compiler) addImplied(p *Path) {
 	p.Allow = strings.Join(allow, ", ")
 }
 
-func (c *compiler) operation(method, template string, op *openapi3.Operation) *Route {
+func (c *compiler) operation(method, template string, op *openapi3.Operation, shared openapi3.Parameters) *Route {
 	r := &Route{Method: method, Template: template, ID: op.OperationID}
 	where := method + " " + template
 	r.Public = c.public(where, op)
 	c.body(where, r, op)
+	r.Idempotent = takesKey(op.Parameters) || takesKey(shared)
 	c.extensions(where, r, op.Extensions)
 	return r
+}
+
+func takesKey(list openapi3.Parameters) bool {
+	return slices.ContainsFunc(list, func(p *openapi3.ParameterRef) bool {
+		return p.Value != nil && p.Value.In == "header" && strings.EqualFold(p.Value.Name, "Idempotency-Key")
+	})
 }
 
 // public reports whether the operation says security: []. Without that key it
@@ -227,8 +233,10 @@ func (c *compiler) body(where string, r *Route, op *openapi3.Operation) {
 // extensions reads the x- keys. Keys of other makers are none of ours, but one
 // that promises a check which this gateway does not make must not be ignored.
 func (c *compiler) extensions(where string, r *Route, x map[string]any) {
-	if _, ok := x["x-websocket"]; ok {
-		c.addf("%s: x-websocket is not enforced by this gateway", where)
+	if v, ok := x["x-websocket"]; ok {
+		if r.WebSocket = v == true; !r.WebSocket || r.Method != "GET" {
+			c.addf("%s: x-websocket is %v; only true is allowed, and only for GET", where, v)
+		}
 	}
 	if v, ok := x["x-role"]; ok {
 		role, _ := v.(string)
@@ -254,21 +262,13 @@ func (c *compiler) extensions(where string, r *Route, x map[string]any) {
 		switch {
 		case !r.TakesBody():
 			c.addf("%s: x-max-body on an operation without a body", where)
-		case !isNumber || bytes != float64(int(bytes)) || bytes < 1 || bytes > maxMaxBody:
-			c.addf("%s: x-max-body is not a number of bytes from 1 to %d", where, maxMaxBody)
+		case !isNumber || bytes != float64(int64(bytes)) || bytes < 1 || bytes > maxMaxBody:
+			c.addf("%s: x-max-body is not a number of bytes from 1 to %d", where, int64(maxMaxBody))
 		default:
-			r.MaxBody = int(bytes)
+			r.MaxBody = int64(bytes)
 		}
 	}
-	r.Timeout = DefaultTimeout
-	if v, ok := x["x-timeout"]; ok {
-		text, _ := v.(string)
-		timeout, err := time.ParseDuration(text)
-		if err != nil || timeout < minTimeout || timeout > maxTimeout {
-			c.addf("%s: x-timeout is %v; %v to %v is allowed", where, v, minTimeout, maxTimeout)
-		}
-		r.Timeout = timeout
-	}
+	c.timeouts(where, r, x["x-timeout"])
 	if v, ok := x["x-served-by"]; ok {
 		if v != "gateway" {
 			c.addf("%s: x-served-by is %v; only gateway is allowed", where, v)

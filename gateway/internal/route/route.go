@@ -8,7 +8,9 @@
 //	requestBody   whether a body is taken, and of which media types
 //	x-rate-class  which limit applies (required)
 //	x-max-body    largest body in bytes, 1 MiB when absent
-//	x-timeout     longest wait for the backend, 10 s when absent
+//	x-timeout     longest wait for the backend, 10 s when absent; or an object
+//	              with connect, response and total (see Timeouts)
+//	x-websocket   true when a GET turns the connection into a WebSocket
 //	x-served-by   "gateway" when the edge answers by itself
 //	x-role        "admin" or "operator": who may call, any signed-in caller when absent
 //
@@ -46,14 +48,14 @@ const (
 // Defaults and bounds of the extensions.
 const (
 	DefaultMaxBody = 1 << 20 // bytes
-	maxMaxBody     = 16 << 20
+	maxMaxBody     = 5 << 30
 
 	DefaultTimeout = 10 * time.Second
 	minTimeout     = 10 * time.Millisecond
-	maxTimeout     = 5 * time.Minute
+	maxTimeout     = time.Hour
 
-	// bodilessLimit is how much of an unwanted body is read, so that the answer
-	// can be a problem on a connection that lives on.
+	// bodilessLimit is the size above which a body that nobody wants is refused
+	// as too large.
 	bodilessLimit = 4096
 )
 
@@ -74,10 +76,14 @@ type Route struct {
 	// OPTIONS.
 	Implied bool
 
-	// Timeout is the longest that the whole exchange with the backend may take.
-	Timeout time.Duration
+	Timeouts
+	// WebSocket operations turn the connection into one.
+	WebSocket bool
+	// Idempotent operations take an Idempotency-Key, with which a request may be
+	// sent twice and is done once.
+	Idempotent bool
 	// MaxBody is the largest request body, in bytes.
-	MaxBody int
+	MaxBody int64
 	// MediaTypes are the media types of the request body, in lower case, with
 	// "*/*" and "text/*" as wildcards; empty when the operation takes no body.
 	MediaTypes []string
@@ -86,6 +92,22 @@ type Route struct {
 	Allow string
 
 	Metrics *telemetry.Route
+}
+
+// Timeouts are how long a backend is waited for.
+type Timeouts struct {
+	// Timeout is the longest from the moment a backend is asked, the whole of a
+	// streamed request included, until the answer begins.
+	Timeout time.Duration
+	// Connect is the longest that connecting may take; 0 for what the gateway's
+	// settings say.
+	Connect time.Duration
+	// Response is the longest from the request's last byte until the answer
+	// begins; 0 for no other bound than Timeout.
+	Response time.Duration
+	// Total is the longest that the answer's last byte may take; 0 for an answer
+	// that may be streamed as long as it goes on.
+	Total time.Duration
 }
 
 // TakesBody reports whether the document gives the operation a request body.

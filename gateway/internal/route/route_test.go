@@ -90,7 +90,7 @@ func TestCompileReadsExtensions(t *testing.T) {
 	}
 	create, _ := table.Match([]byte("POST"), []byte("/things"))
 	got := []any{create.Class, create.Public, create.Role, create.Local, create.MaxBody, create.Timeout, create.MediaTypes}
-	want := []any{Write, false, token.Operator, false, 1000, 1500 * time.Millisecond, []string{"application/json", "text/*"}}
+	want := []any{Write, false, token.Operator, false, int64(1000), 1500 * time.Millisecond, []string{"application/json", "text/*"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("POST /things (-want +got):\n%s", diff)
 	}
@@ -106,12 +106,6 @@ func TestCompileReadsExtensions(t *testing.T) {
 				t.Errorf("%s %s asks for role %q, want %q", method, path, r.Role, want)
 			}
 		}
-	}
-	if n := table.BodyLimit([]byte("POST"), []byte("/things")); n != 1000 {
-		t.Errorf("BodyLimit(POST /things) = %d, want 1000", n)
-	}
-	if n := table.BodyLimit([]byte("POST"), []byte("/nowhere")); n != bodilessLimit {
-		t.Errorf("BodyLimit(POST /nowhere) = %d, want %d", n, bodilessLimit)
 	}
 }
 

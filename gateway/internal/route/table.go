@@ -137,12 +137,3 @@ func (n *node) insert(template string) *node {
 // Routes returns all routes, ordered by template and method, each once: by an
 // alias the same ones are reached.
 func (t *Table) Routes() []*Route { return t.routes }
-
-// BodyLimit returns how many bytes of body to read for a request: the
-// operation's limit, or little for what the document does not have.
-func (t *Table) BodyLimit(method, target []byte) int {
-	if r, _ := t.Match(method, target); r != nil {
-		return r.MaxBody
-	}
-	return bodilessLimit
-}

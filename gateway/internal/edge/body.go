@@ -1,0 +1,166 @@
+package edge
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"gatehouse/internal/problem"
+)
+
+// WholeBody is the largest request body, in bytes, that is read before a backend
+// is chosen. It goes on with a Content-Length, and may be sent a second time.
+const WholeBody = 64 << 10
+
+// keptBody is the largest buffer that an exchange keeps for the next body.
+const keptBody = 16 << 10
+
+// Body is what a client sends behind the header. It is still on its way when the
+// steps see the request, and read once, by whoever passes it on. Errors of its
+// methods are a *[problem.Error].
+type Body struct {
+	// Length in bytes, or -1 for one in chunks, whose length only its end tells.
+	Length int64
+	// Read is how many bytes have come.
+	Read int64
+
+	stream  io.Reader
+	limit   int64
+	refusal *problem.Error // what a first byte is answered with, for a body that has to be empty
+	done    bool           // its end was seen
+
+	// How long it is waited for once it is streamed. Until then the server's own
+	// deadline stands.
+	ctx  *fasthttp.RequestCtx // nil for a body that comes from no client
+	idle time.Duration // between two reads
+	end  time.Time     // of it all
+
+	handover *handover
+	whole    []byte // scratch
+}
+
+// NewBody returns a body of a length in bytes, -1 for an unknown one, of which at
+// most limit bytes are taken.
+func NewBody(stream io.Reader, length, limit int64) Body {
+	return Body{stream: stream, Length: length, limit: limit}
+}
+
+// Whole reads the body to its end if it is at most WholeBody bytes long, and
+// reports whether that is all of it. What it returns belongs to the exchange.
+// Until it is called a client that asked whether to send the body was not told to.
+func (b *Body) Whole() (body []byte, all bool, err error) {
+	if b.Length == 0 {
+		return nil, true, nil
+	}
+	if b.handover != nil {
+		if err := b.handover.ask(b); err != nil {
+			return nil, false, err
+		}
+	}
+	if b.Length > WholeBody {
+		return nil, false, nil
+	}
+	if cap(b.whole) == 0 {
+		b.whole = make([]byte, 0, max(b.Length, 1<<10))
+	}
+	body = b.whole[:0]
+	for {
+		if len(body) == cap(body) {
+			if len(body) >= WholeBody+1 {
+				break
+			}
+			grown := make([]byte, len(body), min(4*cap(body), WholeBody+1))
+			copy(grown, body)
+			body = grown
+		}
+		n, err := b.next(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if b.done {
+			all = true
+			break
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	b.whole = body
+	return body, all, nil
+}
+
+// Stream has the rest of the body waited for until end, and the server's time for
+// a request at most for each part of it.
+func (b *Body) Stream(end time.Time) { b.end = end }
+
+// Stop ends the wait for what comes next; it may be called from another
+// goroutine.
+func (b *Body) Stop() error {
+	if b.ctx == nil {
+		return nil
+	}
+	return b.ctx.SetReadDeadline(time.Unix(1, 0))
+}
+
+// Next reads what comes next; io.EOF is the end of a body that came whole.
+func (b *Body) Next(p []byte) (int, error) {
+	if b.done {
+		return 0, io.EOF
+	}
+	if b.ctx != nil {
+		wait := time.Now().Add(b.idle)
+		if wait.After(b.end) {
+			wait = b.end
+		}
+		if err := b.ctx.SetReadDeadline(wait); err != nil {
+			return 0, endedEarly()
+		}
+	}
+	return b.next(p)
+}
+
+// next reads. At the end of the body the error may be nil.
+func (b *Body) next(p []byte) (int, error) {
+	// Not more than one byte above the limit, which tells that it is exceeded.
+	if left := b.limit - b.Read + 1; int64(len(p)) > left {
+		p = p[:left]
+	}
+	n, err := b.stream.Read(p)
+	b.Read += int64(n)
+	switch {
+	case n > 0 && b.refusal != nil:
+		return n, b.refusal
+	case b.Read > b.limit:
+		return n, problem.New(problem.BodyTooLarge)
+	case b.Read == b.Length, err == io.EOF && b.Length < 0:
+		b.done = true
+		return n, nil
+	case err == io.EOF:
+		return n, endedEarly()
+	case err != nil:
+		return n, bodyFault(err)
+	}
+	return n, nil
+}
+
+// left reports whether some of the body was not read.
+func (b *Body) left() bool { return b.Length != 0 && !b.done }
+
+func endedEarly() *problem.Error {
+	return problem.Newf(problem.BadFraming, "The request ended before its body was complete.")
+}
+
+// bodyFault turns an error of reading a body into the problem that the client is
+// told, if it still listens.
+func bodyFault(err error) *problem.Error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return problem.New(problem.RequestTimeout)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &timeout):
+		return endedEarly()
+	}
+	return problem.Newf(problem.BadFraming, "The chunks of the body are malformed.")
+}

@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"gatehouse/gateway/internal/edge"
+)
+
+const (
+	// wholeAnswer is the largest answer, in bytes, that is read before any of it
+	// is sent on.
+	wholeAnswer = 64 << 10
+	// streamBuffer is what a streamed body takes of memory in each direction.
+	streamBuffer = 32 << 10
+	// streamIdle is how long a backend may pause in the middle of an answer.
+	streamIdle = 5 * time.Minute
+)
+
+var (
+	streamBuffers = sync.Pool{New: func() any { return new([streamBuffer]byte) }}
+	streams       = metrics.NewCounter(`gateway_proxy_streamed_answers_total`)
+	streamsCut    = metrics.NewCounter(`gateway_proxy_streamed_answers_cut_total`)
+)
+
+// stream is the body of an answer that is passed on while it comes. It holds its
+// connection to the backend until then.
+type stream struct {
+	ex      *edge.Exchange
+	backend *backend
+	conn    *conn
+	left    int64 // of a body whose length is known, else as in answerHead
+	chunks  chunks
+	end     time.Time // zero for no bound
+	done    bool      // the end has come, and soundly
+	closes  bool      // the connection ends with it
+}
+
+// passStream makes the rest of the answer the exchange's body.
+func (c *conn) passStream(h *answerHead, q *call, b *backend) {
+	s := &stream{ex: q.ex, backend: b, conn: c, left: h.length, closes: h.closes}
+	size := -1
+	switch {
+	case h.length > 0:
+		size = int(h.length)
+	case h.length == inChunks:
+		s.chunks.reader = c.reader
+		if h.trailer {
+			announce(h, q.ex)
+		}
+	}
+	if q.ex.Route.Total > 0 {
+		s.end = q.deadline
+	}
+	streams.Inc()
+	q.ex.Stream(s, size)
+}
+
+// Read implements io.Reader.
+func (s *stream) Read(p []byte) (int, error) {
+	if s.done {
+		return 0, io.EOF
+	}
+	wait := time.Now().Add(streamIdle)
+	if !s.end.IsZero() && s.end.Before(wait) {
+		wait = s.end
+	}
+	if err := s.conn.SetReadDeadline(wait); err != nil {
+		return 0, err
+	}
+	n, err := s.read(p)
+	s.ex.Sent += int64(n)
+	s.ex.Progress()
+	return n, err
+}
+
+func (s *stream) read(p []byte) (n int, err error) {
+	switch {
+	case s.left == inChunks:
+		if n, err = s.chunks.Read(p); err == io.EOF {
+			s.done = true
+			passTrailer(s.chunks.trailer, s.ex)
+		}
+	case s.left == untilClose:
+		n, err = s.conn.reader.Read(p)
+		s.done = err == io.EOF
+	default:
+		if int64(len(p)) > s.left {
+			p = p[:s.left]
+		}
+		n, err = s.conn.reader.Read(p)
+		if s.left -= int64(n); s.left == 0 {
+			s.done = true
+			return n, io.EOF
+		}
+		err = cutOff(err)
+	}
+	return n, err
+}
+
+// SupportsBodyWriteTo implements fasthttp.BodyWriterTo.
+func (s *stream) SupportsBodyWriteTo() bool { return true }
+
+// WriteTo implements io.WriterTo: in larger parts than fasthttp's own.
+func (s *stream) WriteTo(w io.Writer) (written int64, err error) {
+	buffer := streamBuffers.Get().(*[streamBuffer]byte) //nolint:forcetypeassert // nothing else is in there
+	defer streamBuffers.Put(buffer)
+	for {
+		n, err := s.Read(buffer[:])
+		if n > 0 {
+			m, err := w.Write(buffer[:n])
+			written += int64(m)
+			if err != nil {
+				return written, err
+			}
+		}
+		if err == io.EOF {
+			return written, nil
+		}
+		if err != nil {
+			return written, err
+		}
+	}
+}
+
+// Close implements io.Closer. Without its end the answer counts as cut, and
+// fasthttp ends the client's connection without the last chunk.
+func (s *stream) Close() error {
+	if !s.done {
+		s.ex.Cut = true
+		streamsCut.Inc()
+	}
+	s.backend.put(s.conn, s.done && !s.closes && s.conn.reader.Buffered() == 0)
+	s.ex.Finish()
+	return nil
+}
+
+// announce tells the client which trailers will follow.
+func announce(h *answerHead, ex *edge.Exchange) {
+	lines := edge.LinesOf(h.section)
+	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
+		if !bytes.EqualFold(name, []byte("trailer")) {
+			continue
+		}
+		for _, option := range appendOptions(nil, value) {
+			if answerCrosses(option) {
+				// One that is forbidden as a trailer is left out.
+				_ = ex.Ctx.Response.Header.AddTrailerBytes(option)
+			}
+		}
+	}
+}
+
+// passTrailer passes the announced trailers on.
+func passTrailer(section []byte, ex *edge.Exchange) {
+	header := &ex.Ctx.Response.Header
+	lines := edge.LinesOf(section)
+	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
+		for announced := range header.Trailers() {
+			if bytes.EqualFold(announced, name) {
+				header.SetBytesKV(name, value)
+			}
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/gateway/internal/edge"
+)
+
+// errBody is why a request was not sent to its end: its body did not come whole,
+// which is the client's fault.
+type errBody struct{ cause error }
+
+func (e *errBody) Error() string { return "the request's body: " + e.cause.Error() }
+
+// upload sends a request whose body is still on its way: a head, then the body as
+// it comes, in chunks when its length is not known. If it does not come whole the
+// request is left unfinished, which no backend can take for a whole one.
+//
+// A backend may answer before it has seen all of it, and then nothing more is
+// sent. Early reports that; the connection is of no further use.
+func (c *conn) upload(q *call, host string) (early bool, err error) {
+	body := &q.ex.Body
+	body.Stream(q.deadline)
+	c.head = appendHead(c.head[:0], q.ex, host, body.Length, time.Until(q.deadline))
+	if _, err := c.Write(c.head); err != nil {
+		return false, err
+	}
+	e := c.listen(q.ex)
+	early, err = c.sendParts(q, e)
+	if _, ok := bodyFault(err); ok {
+		_ = c.SetReadDeadline(time.Unix(1, 0)) // what it would have answered matters no more
+	} else if err := c.awaitAnswer(q); err != nil {
+		return early, err
+	}
+	e.stop()
+	return early, err
+}
+
+func (c *conn) sendParts(q *call, e *ear) (early bool, err error) {
+	w := bodyWriter{conn: c, chunked: q.ex.Body.Length < 0}
+	if err := w.write(q.body); err != nil {
+		return e.heard.Load(), err
+	}
+	buffer := streamBuffers.Get().(*[streamBuffer]byte) //nolint:forcetypeassert // nothing else is in there
+	defer streamBuffers.Put(buffer)
+	for !e.heard.Load() {
+		n, err := q.ex.Body.Next(buffer[:])
+		switch {
+		case e.heard.Load():
+			return true, nil
+		case err == io.EOF:
+			return false, w.end(q.ex)
+		case err != nil:
+			return false, &errBody{err}
+		}
+		if err := w.write(buffer[:n]); err != nil {
+			return e.heard.Load(), err
+		}
+	}
+	return true, nil
+}
+
+// ear listens for the answer while the request is being sent.
+type ear struct {
+	heard, deaf atomic.Bool
+	done        chan struct{}
+}
+
+// listen waits for the answer's first byte. A client that is slow to send is then
+// waited for no longer.
+func (c *conn) listen(ex *edge.Exchange) *ear {
+	e := &ear{done: make(chan struct{})}
+	go func() {
+		defer close(e.done)
+		_, _ = c.reader.Peek(1) // an end is an answer, too, of a kind
+		e.heard.Store(true)
+		if !e.deaf.Load() {
+			_ = ex.Body.Stop() // if that fails nothing comes anyway
+		}
+	}()
+	return e
+}
+
+// stop waits until nobody reads from the connection any more; the deadline of
+// the request bounds it.
+func (e *ear) stop() {
+	e.deaf.Store(true)
+	<-e.done
+}
+
+// bodyWriter frames the parts of a body, each with one write.
+type bodyWriter struct {
+	conn    *conn
+	chunked bool
+}
+
+func (w *bodyWriter) write(part []byte) error {
+	if len(part) == 0 {
+		return nil
+	}
+	if !w.chunked {
+		_, err := w.conn.Write(part)
+		return err
+	}
+	b := strconv.AppendInt(w.conn.head[:0], int64(len(part)), 16)
+	b = append(b, "\r\n"...)
+	b = append(b, part...)
+	w.conn.head = append(b, "\r\n"...)
+	_, err := w.conn.Write(w.conn.head)
+	return err
+}
+
+// end writes what follows the last part.
+func (w *bodyWriter) end(ex *edge.Exchange) error {
+	if !w.chunked {
+		return nil
+	}
+	b := append(w.conn.head[:0], "0\r\n"...)
+	lines := edge.LinesOf(ex.Ctx.Request.Header.TrailerHeader())
+	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
+		if ex.Fields.Trailer && crosses(name, ex) && visible(value) {
+			b = append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
+		}
+	}
+	w.conn.head = append(b, "\r\n"...)
+	_, err := w.conn.Write(w.conn.head)
+	return err
+}
+
+// bodyFault returns what was wrong with a request's body.
+func bodyFault(err error) (cause error, ok bool) {
+	var body *errBody
+	if errors.As(err, &body) {
+		return body.cause, true
+	}
+	return nil, false
+}
