@@ -1,14 +1,18 @@
 package edge
 
 import (
+	"container/list"
 	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -23,6 +27,7 @@ var (
 	handshakesFailed   = metrics.NewCounter(`gateway_tls_handshakes_failed_total`)
 	acceptErrors       = metrics.NewCounter(`gateway_accept_errors_total`)
 	connectionsLingers = metrics.NewCounter(`gateway_connections_lingered_total`)
+	connectionsEvicted = metrics.NewCounter(`gateway_connections_evicted_total`)
 )
 
 const (
@@ -43,13 +48,22 @@ const (
 // address (IPv6: one /64). A connection above a limit is closed without an
 // answer: over TLS none can be given before the handshake, which is the
 // expensive part. Trusted proxies are limited by the total alone.
+//
+// When all places are taken, the connection that has been idle for longest makes
+// room for a new one: else whoever opens many and stays silent would lock
+// everybody out.
 type Connections struct {
 	max, perAddress int
 	trust           Trust
 	log             *slog.Logger
+	// idleTimeout is how long the server waits for the next request. A
+	// connection is parked after parkAfter of it; with 0 for both none is.
+	idleTimeout, parkAfter time.Duration
 
 	mu        sync.Mutex
+	listeners []net.Listener
 	open      map[*Conn]struct{}
+	parked    list.List // of *Conn, the longest idle first
 	byAddress map[netip.Addr]int
 }
 
@@ -66,7 +80,12 @@ func NewConnections(maxTotal, maxPerAddress int, trust Trust, log *slog.Logger) 
 }
 
 // Listen returns a listener that accepts only what the limits allow.
-func (c *Connections) Listen(ln net.Listener) net.Listener { return &listener{ln, c} }
+func (c *Connections) Listen(ln net.Listener) net.Listener {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listeners = append(c.listeners, ln)
+	return &listener{ln, c}
+}
 
 // Len returns how many connections are open.
 func (c *Connections) Len() int {
@@ -75,36 +94,23 @@ func (c *Connections) Len() int {
 	return len(c.open)
 }
 
-// CloseSilent closes the connections on which no request is under way.
-func (c *Connections) CloseSilent() {
-	c.closeWhere(func(conn *Conn) bool { return !conn.active.Load() })
-}
-
 // CloseAll closes every connection and returns how many had a request under
 // way.
 func (c *Connections) CloseAll() (busy int) {
-	c.closeWhere(func(conn *Conn) bool {
-		if conn.active.Load() {
+	for _, conn := range c.all() {
+		if conn.busy() {
 			busy++
 		}
 		conn.linger.Store(false)
-		return true
-	})
+		_ = conn.Close() // only its owner could do something about it
+	}
 	return busy
 }
 
-func (c *Connections) closeWhere(condition func(*Conn) bool) {
+func (c *Connections) all() []*Conn {
 	c.mu.Lock()
-	var list []*Conn
-	for conn := range c.open {
-		if condition(conn) {
-			list = append(list, conn)
-		}
-	}
-	c.mu.Unlock()
-	for _, conn := range list {
-		_ = conn.Close() // only its owner could do something about it
-	}
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.open))
 }
 
 type listener struct {
@@ -139,16 +145,16 @@ func (c *Connections) admit(raw net.Conn) *Conn {
 	if network, err := peer.Prefix(64); err == nil && peer.Is6() {
 		bucket = network.Addr()
 	}
-	conn := &Conn{Conn: raw, limits: c, peer: peer, text: peer.String(), bucket: bucket}
+	conn := &Conn{Conn: raw, limits: c, peer: peer, text: peer.String(), bucket: bucket, socket: socketOf(raw)}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case len(c.open) >= c.max:
-		refusedTotal.Inc()
-		return nil
 	case c.byAddress[bucket] >= c.perAddress && !c.trust.Contains(peer):
 		refusedAddress.Inc()
+		return nil
+	case len(c.open) >= c.max && !c.evict():
+		refusedTotal.Inc()
 		return nil
 	}
 	c.open[conn] = struct{}{}
@@ -170,6 +176,11 @@ func peerOf(raw net.Conn) netip.Addr {
 func (c *Connections) release(conn *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forget(conn)
+}
+
+// forget needs the lock.
+func (c *Connections) forget(conn *Conn) {
 	delete(c.open, conn)
 	if n := c.byAddress[conn.bucket] - 1; n > 0 {
 		c.byAddress[conn.bucket] = n
@@ -179,6 +190,17 @@ func (c *Connections) release(conn *Conn) {
 	connections.Dec()
 }
 
+// state is what goes on on a connection.
+type state int32
+
+const (
+	fresh    state = iota // nothing was asked yet
+	active                // a request has begun and is not answered yet
+	idle                  // between requests
+	parked                // idle for a while, and not held by the server
+	hijacked              // no longer HTTP
+)
+
 // Conn is a client's connection, below TLS.
 type Conn struct {
 	net.Conn
@@ -187,13 +209,31 @@ type Conn struct {
 	peer   netip.Addr
 	text   string // peer, written once and not for each request
 	bucket netip.Addr
+	socket syscall.RawConn          // nil for what is no socket
+	secure atomic.Pointer[tls.Conn] // over this one; nil for none
 
-	active atomic.Bool // a request has begun and is not answered yet
+	state  atomic.Int32
+	reads  atomic.Uint32 // reads that brought something
+	spent  atomic.Uint32 // reads when it fell idle
 	linger atomic.Bool
 	closed atomic.Bool
 
-	reads        uint64 // how often bytes came
-	afterChunked uint64 // reads when the last request ended, if it was chunked; else 0
+	chunked bool // the body of the last request was
+
+	parking   atomic.Bool // the server is to let go of it, and not to close it
+	idleUntil time.Time
+	place     *list.Element // in Connections.parked; under its lock
+}
+
+// Read implements net.Conn.
+func (c *Conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.reads.Add(1)
+	} else if err != nil {
+		c.considerParking(err)
+	}
+	return n, err
 }
 
 // Close implements net.Conn.
@@ -208,11 +248,16 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
+func (c *Conn) is(s state) bool { return state(c.state.Load()) == s }
+
+// busy reports whether somebody waits for an answer.
+func (c *Conn) busy() bool { return c.is(active) || c.is(hijacked) }
+
 // drain tells the client that nothing more will come, and reads on for a while
 // so that it gets to read what was sent.
 func (c *Conn) drain() {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	if !ok || half.CloseWrite() != nil || c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
 	connectionsLingers.Inc()
@@ -245,16 +290,27 @@ func LingerOnClose(conn net.Conn) {
 	}
 }
 
-// track notes whether a request is under way.
-func track(conn net.Conn, state fasthttp.ConnState) {
-	if own := connOf(conn); own != nil {
-		own.active.Store(state == fasthttp.StateActive)
+// track notes what goes on on a connection. That one is closed is known already,
+// and a parked one is in other hands by the time the server says so.
+func track(conn net.Conn, now fasthttp.ConnState) {
+	own := connOf(conn)
+	if own == nil {
+		return
+	}
+	switch now {
+	case fasthttp.StateActive:
+		own.state.Store(int32(active))
+	case fasthttp.StateIdle:
+		own.spent.Store(own.reads.Load())
+		own.state.Store(int32(idle))
+	case fasthttp.StateHijacked:
+		own.state.Store(int32(hijacked))
 	}
 }
 
 // handshakeFailed reports whether conn is a TLS connection that never got as
 // far as a request.
 func handshakeFailed(conn net.Conn) bool {
-	secure, ok := conn.(*tls.Conn)
+	secure, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
 	return ok && !secure.ConnectionState().HandshakeComplete
 }

@@ -2,33 +2,21 @@ package edge
 
 import "gatehouse/internal/problem"
 
-// Read implements net.Conn.
-func (c *Conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if n > 0 {
-		c.reads++
-	}
-	return n, err
-}
-
-// noteEnd remembers where a request with a chunked body ended.
-func (c *Conn) noteEnd(f *Fields) {
-	if c == nil {
-		return
-	}
-	if c.afterChunked = 0; f.TransferEncoding != nil {
-		c.afterChunked = c.reads
-	}
-}
-
 // behindChunked refuses a request of which all had arrived when the chunked
 // body before it ended. fasthttp takes a bare LF for the end of a chunked body's
 // trailers, and shows nobody what it took, when the end of another header
 // follows; so what it calls the next request might be trailers to a proxy in
 // front. Clients wait for the answer to a chunked request, and are not concerned.
 func (c *Conn) behindChunked() *problem.Error {
-	if c == nil || c.afterChunked == 0 || c.afterChunked != c.reads {
+	if c == nil || !c.chunked || c.spent.Load() != c.reads.Load() {
 		return nil
 	}
 	return problem.Newf(problem.BadFraming, "The request was sent behind a chunked one, before that was answered.")
+}
+
+// noteBody remembers how the body of a request was framed.
+func (c *Conn) noteBody(f *Fields) {
+	if c != nil {
+		c.chunked = f.TransferEncoding != nil
+	}
 }

@@ -54,9 +54,6 @@ const (
 	readBuffer = 2 * maxTarget
 	// writeTimeout bounds how long a client may take to read an answer.
 	writeTimeout = 30 * time.Second
-	// silentGrace is how long a connection on which nothing was sent yet may
-	// stay open once the server stops: its first request may be on the way.
-	silentGrace = 250 * time.Millisecond
 )
 
 // Server receives requests and passes them to the first step.
@@ -76,6 +73,7 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		handler: handler,
 		pool:    sync.Pool{New: func() any { return &Exchange{} }},
 	}
+	s.conns.idleTimeout, s.conns.parkAfter = c.IdleTimeout, parkAfter
 	s.server = &fasthttp.Server{
 		Handler:      s.Pass,
 		ErrorHandler: s.serveFault,
@@ -116,11 +114,13 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 }
 
 // Serve answers plain connections until Shutdown.
-func (s *Server) Serve(ln net.Listener) error { return s.server.Serve(s.conns.Listen(ln)) }
+func (s *Server) Serve(ln net.Listener) error {
+	return s.server.Serve(&parkingLot{s.conns.Listen(ln), nil, s.server.ServeConn})
+}
 
 // ServeTLS answers encrypted connections until Shutdown.
 func (s *Server) ServeTLS(ln net.Listener, c *tls.Config) error {
-	return s.server.Serve(tls.NewListener(s.conns.Listen(ln), c))
+	return s.server.Serve(&parkingLot{s.conns.Listen(ln), c, s.server.ServeConn})
 }
 
 // Connections returns how many client connections are open.
@@ -132,11 +132,13 @@ func (s *Server) Drain() { s.draining.Store(true) }
 
 // Shutdown stops accepting and waits for the requests under way. When ctx ends
 // first, the rest is cut off; it returns how many requests that were.
+//
+// fasthttp's own Shutdown is not used: it closes connections on which a request
+// is just arriving.
 func (s *Server) Shutdown(ctx context.Context) (cut int) {
 	s.Drain()
-	grace := time.AfterFunc(silentGrace, s.conns.CloseSilent)
-	defer grace.Stop()
-	if s.server.ShutdownWithContext(ctx) == nil {
+	s.conns.StopAccepting()
+	if s.conns.Settle(ctx) {
 		return 0
 	}
 	return s.conns.CloseAll()
@@ -182,7 +184,7 @@ func (s *Server) pass(ctx *fasthttp.RequestCtx, start time.Time, fault *problem.
 	}
 	ex.begin(ctx, start, fault)
 	s.handler(ex)
-	conn.noteEnd(&ex.Fields)
+	conn.noteBody(&ex.Fields)
 	if s.draining.Load() {
 		ctx.SetConnectionClose()
 	}

@@ -1,0 +1,176 @@
+package edge
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// parkAfter is how long a connection is idle before it is parked: well above
+// the pauses of a client that is at work, since a parked one costs a little more
+// to wake.
+const parkAfter = time.Second
+
+// Most connections at an edge are idle most of the time. fasthttp keeps a
+// request with its buffers and a grown stack for each of them, 40 KiB and more.
+// So a connection that has been idle for parkAfter is parked: the server is told
+// that reading timed out and lets go of it, and instead of closing it a small
+// goroutine waits until something arrives and then has it served again.
+
+// SetReadDeadline implements net.Conn. The server waits for the next request
+// for a short while only; what it asked for is left to whom waits on.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if c.parks() && c.is(idle) {
+		c.idleUntil = t
+		t = t.Add(c.limits.parkAfter - c.limits.idleTimeout)
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// parks reports whether the connection can be parked.
+func (c *Conn) parks() bool { return c.socket != nil && c.limits.idleTimeout > c.limits.parkAfter }
+
+// considerParking has the connection parked when a read failed because the
+// short while is over.
+func (c *Conn) considerParking(err error) {
+	if c.parks() && c.is(idle) && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.parking.Store(true)
+	}
+}
+
+// await returns nil when something has arrived on a parked connection.
+func (c *Conn) await() error {
+	if err := c.Conn.SetReadDeadline(c.idleUntil); err != nil {
+		return err
+	}
+	var ended bool
+	err := c.socket.Read(func(fd uintptr) bool {
+		var waiting bool
+		waiting, ended = pending(fd)
+		return waiting || ended
+	})
+	if err == nil && ended {
+		return io.EOF
+	}
+	return err
+}
+
+// park notes that the connection is idle.
+func (c *Connections) park(conn *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn.state.Store(int32(parked))
+	conn.place = c.parked.PushBack(conn)
+}
+
+// unpark notes that the connection is about to be served or closed.
+func (c *Connections) unpark(conn *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn.state.Store(int32(active))
+	if conn.place != nil {
+		c.parked.Remove(conn.place)
+		conn.place = nil
+	}
+}
+
+// evict closes the connection that has been idle for longest, and reports
+// whether there was one. It needs the lock. TLS is not told of the end, which
+// may take its time and would hold up those who arrive.
+func (c *Connections) evict() bool {
+	for place := c.parked.Front(); place != nil; place = c.parked.Front() {
+		conn := c.parked.Remove(place).(*Conn) //nolint:forcetypeassert // nothing else is in there
+		conn.place = nil
+		if conn.quiet() && !conn.closed.Swap(true) {
+			c.forget(conn)
+			connectionsEvicted.Inc()
+			_ = conn.Conn.Close() // nothing is lost with it
+			return true
+		}
+	}
+	return false
+}
+
+// parkingLot is a listener whose connections are parked when they are idle.
+type parkingLot struct {
+	net.Listener
+	secure *tls.Config // nil for plain connections
+	serve  func(net.Conn) error
+}
+
+// Accept implements net.Listener.
+func (l *parkingLot) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	own := connOf(conn)
+	if l.secure == nil {
+		return &plainConn{own, l.serve}, nil
+	}
+	secure := tls.Server(own, l.secure)
+	own.secure.Store(secure)
+	return &secureConn{secure, own, l.serve}, nil
+}
+
+// plainConn is what the server holds of an unencrypted connection.
+type plainConn struct {
+	*Conn
+	serve func(net.Conn) error
+}
+
+// NetConn returns the connection below.
+func (p *plainConn) NetConn() net.Conn { return p.Conn }
+
+// Close implements net.Conn.
+func (p *plainConn) Close() error {
+	if p.leave(p, p.serve) {
+		return nil
+	}
+	return p.Conn.Close()
+}
+
+// secureConn is what the server holds of an encrypted connection.
+type secureConn struct {
+	*tls.Conn
+	own   *Conn
+	serve func(net.Conn) error
+}
+
+// Close implements net.Conn.
+func (s *secureConn) Close() error {
+	if s.own.leave(s, s.serve) {
+		return nil
+	}
+	return s.Conn.Close()
+}
+
+// leave parks the connection if that is why the server lets go of it.
+func (c *Conn) leave(front net.Conn, serve func(net.Conn) error) bool {
+	if !c.parking.CompareAndSwap(true, false) {
+		return false
+	}
+	c.limits.park(c)
+	go func() {
+		err := c.await()
+		c.limits.unpark(c)
+		if err != nil { // its time is over, or it was closed
+			_ = front.Close()
+			return
+		}
+		_ = serve(front) // closes it, or parks it again
+	}()
+	return true
+}
+
+// hangUp closes the connection at once, and tells a TLS client so.
+func (c *Conn) hangUp() {
+	if secure := c.secure.Load(); secure != nil {
+		_ = secure.Close() // closes this one, too
+		return
+	}
+	_ = c.Close() // only its owner could do something about it
+}
