@@ -425,3 +425,37 @@ func manyAddrs(n int) (list []string) {
 	}
 	return list
 }
+
+// BenchmarkPick is what choosing one of eight backends costs a request, with its
+// accounts.
+func BenchmarkPick(b *testing.B) {
+	o := Options{Config: Config{Backends: manyAddrs(8)}, Random: rand.Uint64}
+	p := open(b, o)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			var seen tried
+			p.budget.earn()
+			chosen := p.pick(&seen)
+			chosen.begin()
+			chosen.end(answered, time.Millisecond)
+		}
+	})
+}
+
+// BenchmarkQuiet is what it costs to look whether a connection is quiet before
+// it is used again: one system call.
+func BenchmarkQuiet(b *testing.B) {
+	u := newUpstream(b, ok(""))
+	raw, err := net.Dial("tcp", u.addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer raw.Close()
+	c := newConn(raw)
+	for b.Loop() {
+		if !c.quiet() {
+			b.Fatal("something has arrived")
+		}
+	}
+}
