@@ -95,7 +95,7 @@ func (g *Gateway) assemble(o Options) error {
 	if g.redis, err = redisconn.Open(g.config.Redis, g.log); err != nil {
 		return err
 	}
-	g.proxy = proxy.New(g.config.Proxy, o.Dial)
+	g.proxy = proxy.New(proxy.Options{Config: g.config.Proxy, Dial: o.Dial, Log: g.log})
 	if err := g.follow(o); err != nil {
 		return err
 	}
