@@ -247,6 +247,9 @@ func (g *Gateway) close() {
 	for _, l := range g.listeners {
 		_ = l.ln.Close() // closed already after a normal stop
 	}
+	if issuers := g.follows.issuers; issuers != nil && issuers != g.proxy {
+		issuers.Close()
+	}
 	if g.proxy != nil {
 		g.proxy.Close()
 	}
