@@ -95,6 +95,9 @@ func (g *Gateway) assemble(o Options) error {
 	if g.redis, err = redisconn.Open(g.config.Redis, g.log); err != nil {
 		return err
 	}
+	if o.Dial, err = g.secureDialer(o.Dial); err != nil {
+		return err
+	}
 	g.proxy = proxy.New(proxy.Options{Config: g.config.Proxy, Dial: o.Dial, Log: g.log})
 	if err := g.follow(o); err != nil {
 		return err
@@ -112,7 +115,7 @@ func (g *Gateway) assemble(o Options) error {
 	if err != nil {
 		return err
 	}
-	g.edge = edge.NewServer(g.config.Edge, g.table, g.pipeline(end), g.log)
+	g.edge = edge.NewServer(g.fitFiles(g.config.Edge), g.table, g.pipeline(end), g.log)
 	g.checker = health.NewChecker(
 		// Routes it has, or it would not have started.
 		health.Check{Name: "listeners", Required: true, Run: g.checkListeners},
@@ -149,7 +152,7 @@ func (g *Gateway) listen(o Options) error {
 		return err
 	}
 	if g.config.servesTLS() || o.TLSListener != nil {
-		secure, err := loadTLS(g.config.CertFile, g.config.KeyFile)
+		secure, err := g.secure()
 		if err != nil {
 			return err
 		}

@@ -113,7 +113,7 @@ func (l *parkingLot) Accept() (net.Conn, error) {
 	}
 	secure := tls.Server(own, l.secure)
 	own.secure.Store(secure)
-	return &secureConn{secure, own, l.serve}, nil
+	return &secureConn{Conn: secure, own: own, serve: l.serve}, nil
 }
 
 // plainConn is what the server holds of an unencrypted connection.
@@ -136,8 +136,9 @@ func (p *plainConn) Close() error {
 // secureConn is what the server holds of an encrypted connection.
 type secureConn struct {
 	*tls.Conn
-	own   *Conn
-	serve func(net.Conn) error
+	own        *Conn
+	serve      func(net.Conn) error
+	handshaken bool
 }
 
 // Close implements net.Conn.
@@ -157,6 +158,9 @@ func (c *Conn) leave(front net.Conn, serve func(net.Conn) error) bool {
 	go func() {
 		err := c.await()
 		c.limits.unpark(c)
+		if err == nil {
+			err = c.SetWriteDeadline(time.Now().Add(c.limits.sendTimeout))
+		}
 		if err != nil { // its time is over, or it was closed
 			_ = front.Close()
 			return

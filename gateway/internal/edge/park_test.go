@@ -26,7 +26,7 @@ const quickly = 20 * time.Millisecond
 // is idle for that long.
 func startServer(t *testing.T, secure *tls.Config, park time.Duration, change func(*Config)) (*Server, string) {
 	t.Helper()
-	c := Config{MaxConnections: 10, MaxPerAddress: 10, ReceiveTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	c := Config{MaxConnections: 10, MaxPerAddress: 10, ReceiveTimeout: 5 * time.Second, SendTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	if change != nil {
 		change(&c)
 	}

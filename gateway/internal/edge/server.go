@@ -22,9 +22,13 @@ import (
 // Config is the edge's own settings.
 type Config struct {
 	TrustedProxies   Trust         `env:"TRUSTED_PROXIES" doc:"Networks of our own proxies in front of the gateway, whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed" example:"10.0.0.0/8" kind:"a comma-separated list of networks such as 10.0.0.0/8"`
+	ProxyProtocol    string        `env:"PROXY_PROTOCOL" envDefault:"off" doc:"Whether connections from TRUSTED_PROXIES begin with a header of the PROXY protocol, version 1 or 2, as load balancers of layer 4 send it; those from elsewhere never may" kind:"on or off"`
+	Redirect         Redirect      `env:"HTTP_REDIRECT" envDefault:"off" doc:"The port at which clients reach HTTPS: requests that come without it are answered with a redirect there; off serves them" kind:"a port number or off" example:"443"`
+	HSTS             HSTS          `env:"HSTS" envDefault:"max-age=31536000; includeSubDomains" doc:"Strict-Transport-Security of answers over HTTPS; off for none, max-age=0 to have browsers forget it" kind:"max-age=seconds, perhaps with ; includeSubDomains and ; preload, or off"`
 	MaxConnections   int           `env:"MAX_CONNECTIONS" envDefault:"20000" doc:"Most client connections at once"`
 	MaxPerAddress    int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"1000" doc:"Most connections at once from one client address (IPv6: one /64); trusted proxies are exempt"`
 	ReceiveTimeout   time.Duration `env:"REQUEST_RECEIVE_TIMEOUT" envDefault:"15s" doc:"Longest that a request may take to arrive, from its first byte to its last"`
+	SendTimeout      time.Duration `env:"RESPONSE_SEND_TIMEOUT" envDefault:"30s" doc:"Longest that a client may take to read an answer"`
 	IdleTimeout      time.Duration `env:"IDLE_TIMEOUT" envDefault:"75s" doc:"Longest that a connection may stay silent between requests; longer than that of a load balancer in front"`
 	TokenCacheTokens int           `env:"TOKEN_CACHE_TOKENS" envDefault:"20000" doc:"How many verified tokens are remembered, about 1 KiB each"`
 	CORS             CORSConfig
@@ -39,22 +43,24 @@ func (c *Config) Validate(m *config.Mistakes) {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"REQUEST_RECEIVE_TIMEOUT", c.ReceiveTimeout}, {"IDLE_TIMEOUT", c.IdleTimeout}} {
+	}{{"REQUEST_RECEIVE_TIMEOUT", c.ReceiveTimeout}, {"RESPONSE_SEND_TIMEOUT", c.SendTimeout}, {"IDLE_TIMEOUT", c.IdleTimeout}} {
 		if d.value < 100*time.Millisecond || d.value > time.Hour {
 			m.Add(d.name, "is %v; 100ms to 1h is allowed", d.value)
 		}
+	}
+	switch {
+	case c.ProxyProtocol != "on" && c.ProxyProtocol != "off":
+		m.Add("PROXY_PROTOCOL", "is %q; on or off is wanted", c.ProxyProtocol)
+	case c.ProxyProtocol == "on" && len(c.TrustedProxies) == 0:
+		m.Add("PROXY_PROTOCOL", "is on and TRUSTED_PROXIES is empty; nobody would be believed")
 	}
 	c.CORS.Validate(m)
 	c.Compat.Validate(m)
 }
 
-const (
-	// readBuffer bounds the request line and headers together; above it the
-	// answer is 431. Twice the longest target leaves as much for the headers.
-	readBuffer = 2 * maxTarget
-	// writeTimeout bounds how long a client may take to read an answer.
-	writeTimeout = 30 * time.Second
-)
+// readBuffer bounds the request line and headers together; above it the
+// answer is 431. Twice the longest target leaves as much for the headers.
+const readBuffer = 2 * maxTarget
 
 // Server receives requests and passes them to the first step.
 type Server struct {
@@ -73,7 +79,9 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		handler: handler,
 		pool:    sync.Pool{New: func() any { return &Exchange{} }},
 	}
-	s.conns.idleTimeout, s.conns.parkAfter = c.IdleTimeout, parkAfter
+	s.conns.idleTimeout, s.conns.parkAfter, s.conns.sendTimeout = c.IdleTimeout, parkAfter, c.SendTimeout
+	s.conns.proxyLines = c.ProxyProtocol == "on"
+	s.conns.handshakeTimeout = min(handshakeTimeout, c.ReceiveTimeout)
 	s.server = &fasthttp.Server{
 		Handler:      s.Pass,
 		ErrorHandler: s.serveFault,
@@ -97,7 +105,7 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 
 		ReadBufferSize: readBuffer,
 		ReadTimeout:    c.ReceiveTimeout, // from the first byte to the last, however it drips
-		WriteTimeout:   writeTimeout,
+		WriteTimeout:   c.SendTimeout,
 		IdleTimeout:    c.IdleTimeout,
 		// Connections are limited below, where trusted proxies are known; this
 		// bound is never reached.
@@ -152,10 +160,12 @@ func (s *Server) Pass(ctx *fasthttp.RequestCtx) { s.pass(ctx, ctx.Time(), nil) }
 // connection after the answer.
 func (s *Server) serveFault(ctx *fasthttp.RequestCtx, err error) {
 	if handshakeFailed(ctx.Conn()) {
-		handshakesFailed.Inc()
 		return // there is no request, and nobody to read an answer
 	}
 	LingerOnClose(ctx.Conn())
+	// fasthttp leaves the deadline of what was written before, which may be over.
+	// If none can be set the connection is gone.
+	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(s.conns.sendTimeout))
 	s.pass(ctx, time.Now(), faultOf(err))
 }
 
