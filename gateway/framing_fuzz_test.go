@@ -191,6 +191,8 @@ func readAnswers(t *testing.T, out []byte, asked []message) (list []*http.Respon
 	return list
 }
 
+// readOne reads the first answer. With an error there is one if only its body is
+// broken.
 func readOne(b []byte, method string) (a *http.Response, after []byte, err error) {
 	from := bytes.NewReader(b)
 	reader := bufio.NewReader(from)
@@ -199,7 +201,7 @@ func readOne(b []byte, method string) (a *http.Response, after []byte, err error
 	}
 	defer a.Body.Close()
 	if _, err := io.Copy(io.Discard, a.Body); err != nil {
-		return nil, nil, err
+		return a, nil, err
 	}
 	if after = b[len(b)-from.Len()-reader.Buffered():]; len(after) > 0 && !bytes.HasPrefix(after, []byte("HTTP/1.1 ")) {
 		return nil, nil, errors.New("stray bytes behind it")
@@ -312,7 +314,8 @@ func (r *memoryRig) judgeHeaders(t *testing.T, lines []byte) {
 }
 
 // FuzzAnswers has the backend answer with arbitrary bytes and then close. The
-// client gets one well-formed answer with the edge's own headers.
+// client gets one well-formed answer with the edge's own headers, or sees that it
+// was broken off.
 func FuzzAnswers(f *testing.F) {
 	for _, seed := range answerSeeds() {
 		f.Add(seed, false)
@@ -368,9 +371,12 @@ func (r *memoryRig) judgeAnswer(t *testing.T, answer []byte, head bool) {
 	if len(got) == 0 || len(got) > 2 { // once, and again where nothing came back
 		t.Errorf("the backend got %q", got)
 	}
+	if a, _, err := readOne(out, method); errors.Is(err, io.ErrUnexpectedEOF) && (a != nil || len(out) == 0) {
+		return // it was on its way when the rest turned out to be none, and the client can tell
+	}
 	answers := readAnswers(t, out, []message{{method: method}})
 	if len(answers) != 1 {
-		t.Fatalf("%d answers: %q", len(answers), out)
+		t.Fatalf("%d answers to %s, %q, for %q", len(answers), method, out, answer)
 	}
 	a := answers[0]
 	if v := a.Header["X-Content-Type-Options"]; len(v) != 1 || v[0] != "nosniff" {
