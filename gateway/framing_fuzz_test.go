@@ -7,8 +7,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/internal/config"
+	"gatehouse/internal/mutatetest"
 	"gatehouse/internal/requestid"
 	"gatehouse/internal/token"
 )
@@ -188,6 +191,8 @@ func readAnswers(t *testing.T, out []byte, asked []message) (list []*http.Respon
 	return list
 }
 
+// readOne reads the first answer. With an error there is one if only its body is
+// broken.
 func readOne(b []byte, method string) (a *http.Response, after []byte, err error) {
 	from := bytes.NewReader(b)
 	reader := bufio.NewReader(from)
@@ -196,7 +201,7 @@ func readOne(b []byte, method string) (a *http.Response, after []byte, err error
 	}
 	defer a.Body.Close()
 	if _, err := io.Copy(io.Discard, a.Body); err != nil {
-		return nil, nil, err
+		return a, nil, err
 	}
 	if after = b[len(b)-from.Len()-reader.Buffered():]; len(after) > 0 && !bytes.HasPrefix(after, []byte("HTTP/1.1 ")) {
 		return nil, nil, errors.New("stray bytes behind it")
@@ -250,36 +255,87 @@ func checkForwarded(t *testing.T, got, asked message, signed string) {
 // requests that a strict reader finds in them too, each well-framed, and the
 // client as many well-framed answers.
 func FuzzFraming(f *testing.F) {
-	for _, cases := range wireCases(placeholder) {
-		for _, c := range cases {
+	for _, seed := range framingSeeds() {
+		f.Add(seed)
+	}
+	r := newMemoryRig(f)
+	f.Fuzz(r.judge)
+}
+
+func TestChangedRequests(t *testing.T) {
+	t.Parallel()
+	r := newMemoryRig(t)
+	mutatetest.Each(2000, framingSeeds(), func(in []byte) { r.judge(t, in) })
+}
+
+// framingSeeds are the short ones of wireCases.
+func framingSeeds() (list [][]byte) {
+	groups := wireCases(placeholder)
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		for _, c := range groups[group] {
 			if len(c.bytes) < 1000 {
-				f.Add([]byte(c.bytes + nextRequest))
+				list = append(list, []byte(c.bytes+nextRequest))
 			}
 		}
 	}
-	r := newMemoryRig(f)
-	f.Fuzz(func(t *testing.T, in []byte) { r.judge(t, in) })
+	return list
 }
 
 // FuzzHeaders sends arbitrary header lines with a good request.
 func FuzzHeaders(f *testing.F) {
+	for _, seed := range headerSeeds() {
+		f.Add(seed)
+	}
+	r := newMemoryRig(f)
+	f.Fuzz(r.judgeHeaders)
+}
+
+func TestChangedHeaders(t *testing.T) {
+	t.Parallel()
+	r := newMemoryRig(t)
+	mutatetest.Each(1000, headerSeeds(), func(lines []byte) { r.judgeHeaders(t, lines) })
+}
+
+func headerSeeds() (list [][]byte) {
 	for _, seed := range []string{
 		"", "Connection: close, x\r\nX: 1\r\n", "X-Forwarded-For: 1\r\nx-forwarded-for: 2\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
 		"A: b\r\n\r\nGET / HTTP/1.1\r\n", "A:\r\n", "Connection: , ,\r\n", "X-Tenant-Id: tenant1\r\n", "Forwarded: for=1\r\nVia: x\r\n",
 		"X_Forwarded_For: 1\r\n", "Upgrade: websocket\r\nConnection: Upgrade\r\n", "TE: trailers\r\n", "X-Request-Id: 0123456789\r\n",
-		"X-HTTP-Method-Override: DELETE\r\n", "Authorization: Bearer TOKEN\r\n", "Origin: null\r\nIf-Match: *\r\n",
+		"X-HTTP-Method-Override: DELETE\r\n", "Authorization: Bearer " + placeholder + "\r\n", "Origin: null\r\nIf-Match: *\r\n",
 	} {
-		f.Add([]byte(seed))
+		list = append(list, []byte(seed))
 	}
-	r := newMemoryRig(f)
-	f.Fuzz(func(t *testing.T, lines []byte) {
-		r.judge(t, append(append([]byte("GET /things/7 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\n"), lines...), "\r\n"...))
-	})
+	return list
+}
+
+func (r *memoryRig) judgeHeaders(t *testing.T, lines []byte) {
+	t.Helper()
+	r.judge(t, slices.Concat([]byte("GET /things/7 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+placeholder+"\r\n"), lines, []byte("\r\n")))
 }
 
 // FuzzAnswers has the backend answer with arbitrary bytes and then close. The
-// client gets one well-formed answer with the edge's own headers.
+// client gets one well-formed answer with the edge's own headers, or sees that it
+// was broken off.
 func FuzzAnswers(f *testing.F) {
+	for _, seed := range answerSeeds() {
+		f.Add(seed, false)
+		f.Add(seed, true)
+	}
+	r := newMemoryRig(f)
+	f.Fuzz(r.judgeAnswer)
+}
+
+func TestChangedAnswers(t *testing.T) {
+	t.Parallel()
+	r := newMemoryRig(t)
+	head := false
+	mutatetest.Each(1000, answerSeeds(), func(answer []byte) {
+		head = !head
+		r.judgeAnswer(t, answer, head)
+	})
+}
+
+func answerSeeds() (list [][]byte) {
 	for _, seed := range []string{
 		usualAnswer,
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n",
@@ -294,40 +350,44 @@ func FuzzAnswers(f *testing.F) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Content-Type-Options: x\r\nAccess-Control-Allow-Origin: *\r\n\r\nab",
 		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabHTTP/1.1 200 OK\r\n\r\n", "\r\n", "HTTP/1.1 99 x\r\n\r\n",
 	} {
-		f.Add([]byte(seed), false)
-		f.Add([]byte(seed), true)
+		list = append(list, []byte(seed))
 	}
-	r := newMemoryRig(f)
-	f.Fuzz(func(t *testing.T, answer []byte, head bool) {
-		if len(answer) == 0 || string(answer) == usualAnswer {
-			return
+	return list
+}
+
+func (r *memoryRig) judgeAnswer(t *testing.T, answer []byte, head bool) {
+	t.Helper()
+	if len(answer) == 0 || string(answer) == usualAnswer {
+		return
+	}
+	method := http.MethodGet
+	if head {
+		method = http.MethodHead
+	}
+	r.backend.mu.Lock()
+	r.backend.answer = string(answer)
+	r.backend.mu.Unlock()
+	out, got := r.send(t, []byte(method+" /probe HTTP/1.1\r\nHost: x\r\n\r\n"))
+	if len(got) == 0 || len(got) > 2 { // once, and again where nothing came back
+		t.Errorf("the backend got %q", got)
+	}
+	if a, _, err := readOne(out, method); errors.Is(err, io.ErrUnexpectedEOF) && (a != nil || len(out) == 0) {
+		return // it was on its way when the rest turned out to be none, and the client can tell
+	}
+	answers := readAnswers(t, out, []message{{method: method}})
+	if len(answers) != 1 {
+		t.Fatalf("%d answers to %s, %q, for %q", len(answers), method, out, answer)
+	}
+	a := answers[0]
+	if v := a.Header["X-Content-Type-Options"]; len(v) != 1 || v[0] != "nosniff" {
+		t.Errorf("X-Content-Type-Options = %q", v)
+	}
+	if v := a.Header[requestid.Header]; len(v) != 1 || !requestid.Valid([]byte(v[0])) {
+		t.Errorf("%s = %q", requestid.Header, v)
+	}
+	for _, name := range []string{"Keep-Alive", "Upgrade", "Server", "Access-Control-Allow-Origin", "Strict-Transport-Security", "Proxy-Authenticate"} {
+		if a.Header.Get(name) != "" {
+			t.Errorf("%s crossed", name)
 		}
-		method := http.MethodGet
-		if head {
-			method = http.MethodHead
-		}
-		r.backend.mu.Lock()
-		r.backend.answer = string(answer)
-		r.backend.mu.Unlock()
-		out, got := r.send(t, []byte(method+" /probe HTTP/1.1\r\nHost: x\r\n\r\n"))
-		if len(got) == 0 || len(got) > 2 { // once, and again where nothing came back
-			t.Errorf("the backend got %q", got)
-		}
-		answers := readAnswers(t, out, []message{{method: method}})
-		if len(answers) != 1 {
-			t.Fatalf("%d answers: %q", len(answers), out)
-		}
-		a := answers[0]
-		if v := a.Header["X-Content-Type-Options"]; len(v) != 1 || v[0] != "nosniff" {
-			t.Errorf("X-Content-Type-Options = %q", v)
-		}
-		if v := a.Header[requestid.Header]; len(v) != 1 || !requestid.Valid([]byte(v[0])) {
-			t.Errorf("%s = %q", requestid.Header, v)
-		}
-		for _, name := range []string{"Keep-Alive", "Upgrade", "Server", "Access-Control-Allow-Origin", "Strict-Transport-Security", "Proxy-Authenticate"} {
-			if a.Header.Get(name) != "" {
-				t.Errorf("%s crossed", name)
-			}
-		}
-	})
+	}
 }

@@ -96,12 +96,11 @@ func (g *Gateway) assemble(o Options) error {
 	if g.redis, err = redisconn.Open(g.config.Redis, g.log); err != nil {
 		return err
 	}
-	dial, err := g.secureDialer(o.Dial)
-	if err != nil {
+	if o.Dial, err = g.secureDialer(o.Dial); err != nil {
 		return err
 	}
 	g.proxy = proxy.New(proxy.Options{
-		Config: g.config.Proxy, Dial: dial, Log: g.log,
+		Config: g.config.Proxy, Dial: o.Dial, Log: g.log,
 		Refused: func(c *token.Claims) bool { return g.follows.refused(c) },
 	})
 	if err := g.follow(o); err != nil {
@@ -255,6 +254,9 @@ func (g *Gateway) stop(drain time.Duration) {
 func (g *Gateway) close() {
 	for _, l := range g.listeners {
 		_ = l.ln.Close() // closed already after a normal stop
+	}
+	if issuers := g.follows.issuers; issuers != nil && issuers != g.proxy {
+		issuers.Close()
 	}
 	if g.proxy != nil {
 		g.proxy.Close()

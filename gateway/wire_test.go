@@ -166,8 +166,12 @@ func (g grammar) chunks() (string, error) {
 		if _, err := io.CopyN(&b, g.from, int64(n)); err != nil {
 			return "", err
 		}
-		if end, err := g.line(); err != nil || end != "" {
-			return "", fmt.Errorf("%w: a chunk's end: %q, %w", errGrammar, end, err)
+		end, err := g.line()
+		if err != nil {
+			return "", err
+		}
+		if end != "" {
+			return "", fmt.Errorf("%w: a chunk ends in %q", errGrammar, end)
 		}
 	}
 	return b.String(), g.trailers()
@@ -217,7 +221,8 @@ func isNumber(s string) bool {
 }
 
 // strictBackend reads with the grammar and remembers what it got. Whatever is
-// not HTTP is a fault. What active health checks ask is left out.
+// not HTTP is a fault; a request that ends early, with its connection, is none
+// and does not count. What active health checks ask is left out.
 type strictBackend struct {
 	mu     sync.Mutex
 	got    []message
@@ -234,7 +239,7 @@ func (b *strictBackend) serve(conn net.Conn) {
 	for {
 		m, err := g.next()
 		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) {
+			if errors.Is(err, errGrammar) {
 				b.mu.Lock()
 				b.faults = append(b.faults, err)
 				b.mu.Unlock()

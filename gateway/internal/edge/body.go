@@ -36,8 +36,8 @@ type Body struct {
 	// How long it is waited for once it is streamed. Until then the server's own
 	// deadline stands.
 	ctx  *fasthttp.RequestCtx // nil for a body that comes from no client
-	idle time.Duration // between two reads
-	end  time.Time     // of it all
+	idle time.Duration        // between two reads
+	end  time.Time            // of it all
 
 	handover *handover
 	whole    []byte // scratch

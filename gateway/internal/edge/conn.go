@@ -237,10 +237,9 @@ type Conn struct {
 	reads atomic.Uint32 // reads that brought something
 	spent atomic.Uint32 // reads when it fell idle
 
-	after        uint32 // reads when the last request ended; 0 before that
-	afterChunked bool   // it had a body in chunks
-	linger       atomic.Bool
-	closed       atomic.Bool
+	linger  atomic.Bool
+	closed  atomic.Bool
+	chunked bool // the body of the last request was
 
 	parking   atomic.Bool // the server is to let go of it, and not to close it
 	idleUntil time.Time

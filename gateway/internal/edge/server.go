@@ -209,11 +209,15 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx, start time.Time, fault *problem
 // end is called when the steps have returned.
 func (s *Server) end(ex *Exchange) {
 	ctx := ex.Ctx
-	connOf(ctx.Conn()).noteEnd(&ex.Fields)
+	connOf(ctx.Conn()).noteBody(&ex.Fields)
 	if s.draining.Load() {
 		ctx.SetConnectionClose()
 	}
 	if ex.Body.left() {
+		// Of one in chunks nobody can tell where the next request would begin.
+		if ex.Body.Length < 0 {
+			ctx.SetConnectionClose()
+		}
 		LingerOnClose(ctx.Conn())
 	}
 	ex.stepping = false

@@ -135,8 +135,7 @@ func (c *conn) receive(q *call, b *backend) (outcome, fate) {
 	case err != nil:
 		return broken, ended
 	case !whole:
-		c.passStream(h, q, b)
-		return answered, held
+		return c.passStream(h, q, b)
 	case h.closes || c.reader.Buffered() > 0:
 		return answered, ended
 	}

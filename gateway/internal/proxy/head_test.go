@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/valyala/fasthttp"
-
 )
 
 func head(t testing.TB, built []byte) *http.Request {

@@ -40,8 +40,9 @@ type stream struct {
 	closes  bool      // the connection ends with it
 }
 
-// passStream makes the rest of the answer the exchange's body.
-func (c *conn) passStream(h *answerHead, q *call, b *backend) {
+// passStream makes the rest of the answer the exchange's body. A first chunk that
+// is here already must be sound, since later there is no other answer to give.
+func (c *conn) passStream(h *answerHead, q *call, b *backend) (outcome, fate) {
 	s := &stream{ex: q.ex, backend: b, conn: c, left: h.length, closes: h.closes}
 	size := -1
 	switch {
@@ -49,6 +50,11 @@ func (c *conn) passStream(h *answerHead, q *call, b *backend) {
 		size = int(h.length)
 	case h.length == inChunks:
 		s.chunks.reader = c.reader
+		if c.reader.Buffered() > 0 {
+			if err := s.chunks.next(); err != nil {
+				return broken, ended
+			}
+		}
 		if h.trailer {
 			announce(h, q.ex)
 		}
@@ -58,6 +64,7 @@ func (c *conn) passStream(h *answerHead, q *call, b *backend) {
 	}
 	streams.Inc()
 	q.ex.Stream(s, size)
+	return answered, held
 }
 
 // Read implements io.Reader.
