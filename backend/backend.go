@@ -151,14 +151,14 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		server: newServer(app, routes(checker, features{
 			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants, override: overrides,
 			keys: keys,
-		}), log),
+		}), checker, log),
 		ops: ops.New(checker, log),
 	}, nil
 }
 
-func newServer(app *web.App, routes []web.Route, log *slog.Logger) *fasthttp.Server {
+func newServer(app *web.App, routes []web.Route, probe *health.Checker, log *slog.Logger) *fasthttp.Server {
 	return &fasthttp.Server{
-		Handler:                      app.Handler(routes),
+		Handler:                      tellReady(probe, app.Trusts, app.Handler(routes)),
 		ErrorHandler:                 app.ServerError,
 		NoDefaultServerHeader:        true,
 		DisablePreParseMultipartForm: true,
@@ -180,7 +180,7 @@ func newServer(app *web.App, routes []web.Route, log *slog.Logger) *fasthttp.Ser
 // Listen opens the listeners, so that a taken port is known before anything
 // starts.
 func (b *Backend) Listen() (api, opsListener net.Listener, err error) {
-	if api, err = net.Listen("tcp", b.config.Addr); err != nil {
+	if api, err = listenAPI(b.config.Addr); err != nil {
 		return nil, nil, fmt.Errorf("BACKEND_ADDR: %w", err)
 	}
 	if opsListener, err = net.Listen("tcp", b.config.OpsAddr); err != nil {

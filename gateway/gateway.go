@@ -96,7 +96,7 @@ func (g *Gateway) assemble(o Options) error {
 	if err != nil {
 		return err
 	}
-	g.proxy = proxy.New(g.config.Proxy, dial)
+	g.proxy = proxy.New(proxy.Options{Config: g.config.Proxy, Dial: dial, Log: g.log})
 	if err := g.follow(o); err != nil {
 		return err
 	}

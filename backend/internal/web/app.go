@@ -150,7 +150,7 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 func (a *App) request(ctx *fasthttp.RequestCtx, route Route) (*Request, context.CancelFunc) {
 	r := &Request{ctx: ctx, route: route.Path, cursors: a.Cursors, hashKey: a.HashKey, ClientIP: peer(ctx).String()}
 	timeout := a.Timeout
-	if a.trusts(peer(ctx)) {
+	if a.Trusts(ctx) {
 		if id := ctx.Request.Header.Peek(requestid.Header); requestid.Valid(id) {
 			r.ID = string(id)
 		}
@@ -171,14 +171,27 @@ func (a *App) request(ctx *fasthttp.RequestCtx, route Route) (*Request, context.
 	return r, cancel
 }
 
+// peer returns the address of who sent the request. A Unix socket is on this
+// machine.
 func peer(ctx *fasthttp.RequestCtx) netip.Addr {
+	if onSocket(ctx) {
+		return netip.IPv6Loopback()
+	}
 	addr, _ := netip.ParseAddrPort(ctx.RemoteAddr().String())
 	return addr.Addr().Unmap()
 }
 
-func (a *App) trusts(peer netip.Addr) bool {
+func onSocket(ctx *fasthttp.RequestCtx) bool { return ctx.RemoteAddr().Network() == "unix" }
+
+// Trusts reports whether a gateway sent the request. Who may open the backend's
+// Unix socket is one: its mode says who that is.
+func (a *App) Trusts(ctx *fasthttp.RequestCtx) bool {
+	if onSocket(ctx) {
+		return true
+	}
+	addr := peer(ctx)
 	for _, p := range a.Trusted {
-		if p.Contains(peer) {
+		if p.Contains(addr) {
 			return true
 		}
 	}
