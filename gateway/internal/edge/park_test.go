@@ -182,6 +182,34 @@ func TestParkedConnectionsAreServed(t *testing.T) {
 	})
 }
 
+// One that has not asked yet is parked, too; its first request has all the time
+// that requests have, and it ends without an answer when there is none.
+func TestSilentConnectionsAreParked(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, secure bool, config *tls.Config) {
+		s, addr := startServer(t, config, quickly, nil)
+		c := call(t, addr, secure)
+		if _, err := c.Write(nil); err != nil { // shakes hands
+			t.Fatal(err)
+		}
+		await(t, "the connection is parked", func() bool { return s.parked() == 1 })
+		c.ask()
+		slow := call(t, addr, secure)
+		slow.say("GET / HTTP/1.1\r\n")
+		await(t, "one connection is parked, and one served", func() bool { return s.parked() == 1 && s.Connections() == 2 })
+		time.Sleep(3 * quickly) // more than the server waits for the first byte
+		slow.say("Host: x\r\n\r\n")
+		slow.hear()
+
+		_, addr = startServer(t, config, quickly, func(c *Config) { c.ReceiveTimeout = 200 * time.Millisecond })
+		c = call(t, addr, secure)
+		if _, err := c.Write(nil); err != nil {
+			t.Fatal(err)
+		}
+		c.ended()
+	})
+}
+
 func TestParkedConnectionsEndAtTheIdleTimeout(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, secure bool, config *tls.Config) {

@@ -70,7 +70,8 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		handler: handler,
 		pool:    sync.Pool{New: func() any { return &Exchange{} }},
 	}
-	s.conns.idleTimeout, s.conns.parkAfter, s.conns.sendTimeout = c.IdleTimeout, parkAfter, c.SendTimeout
+	s.conns.receiveTimeout, s.conns.idleTimeout, s.conns.sendTimeout = c.ReceiveTimeout, c.IdleTimeout, c.SendTimeout
+	s.conns.parkAfter = parkAfter
 	s.server = &fasthttp.Server{
 		Handler:      s.Pass,
 		ErrorHandler: s.serveFault,
