@@ -51,7 +51,7 @@ func BenchmarkIdle(b *testing.B) {
 				b.ReportMetric(resident, "MiB-resident")
 				b.ReportMetric(1024*(resident-before)/idleConnections, "KiB/connection")
 				b.ReportMetric(idleConnections/took.Seconds(), "opened/s")
-b.ReportMetric(1000/refused(b, s.Gateways[0].HTTPS, 1000).Seconds(), "refused/s")
+				b.ReportMetric(1000/refused(b, s.Gateways[0].HTTPS, 1000).Seconds(), "refused/s")
 				for _, conn := range conns {
 					_ = conn.Close()
 				}
