@@ -45,6 +45,7 @@ type Backend struct {
 	prober  *tenant.Prober
 	redis   *redisconn.Client
 	keys    *token.Keyring
+	tls     security
 	// announcer tells the gateways of changes.
 	announcer *announce.Announcer
 	checker   *health.Checker
@@ -84,6 +85,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		return nil, fmt.Errorf("derive the key of request hashes: %w", err)
 	}
 	keys, err := token.Open(c.Token, log, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := openTLS(c.TLS, log)
 	if err != nil {
 		return nil, err
 	}
@@ -148,19 +153,20 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		prober:    prober,
 		redis:     redis,
 		keys:      keys,
+		tls:       secure,
 		announcer: announcer,
 		checker:   checker,
 		server: newServer(app, routes(checker, features{
 			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants, override: overrides,
 			keys: keys,
-		}), log),
+		}), checker, log),
 		ops: ops.New(checker, log),
 	}, nil
 }
 
-func newServer(app *web.App, routes []web.Route, log *slog.Logger) *fasthttp.Server {
+func newServer(app *web.App, routes []web.Route, probe *health.Checker, log *slog.Logger) *fasthttp.Server {
 	return &fasthttp.Server{
-		Handler:                      app.Handler(routes),
+		Handler:                      tellReady(probe, app.Trusts, app.Handler(routes)),
 		ErrorHandler:                 app.ServerError,
 		NoDefaultServerHeader:        true,
 		DisablePreParseMultipartForm: true,
@@ -182,7 +188,7 @@ func newServer(app *web.App, routes []web.Route, log *slog.Logger) *fasthttp.Ser
 // Listen opens the listeners, so that a taken port is known before anything
 // starts.
 func (b *Backend) Listen() (api, opsListener net.Listener, err error) {
-	if api, err = net.Listen("tcp", b.config.Addr); err != nil {
+	if api, err = listenAPI(b.config.Addr); err != nil {
 		return nil, nil, fmt.Errorf("BACKEND_ADDR: %w", err)
 	}
 	if opsListener, err = net.Listen("tcp", b.config.OpsAddr); err != nil {
@@ -210,10 +216,13 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	var runs sync.WaitGroup
 	runs.Go(func() { b.announcer.Run(announcing) })
 	runs.Go(func() { b.keys.Run(announcing) })
+	for _, file := range b.tls.files() {
+		runs.Go(func() { file.Run(announcing) })
+	}
 	b.server.Handler = b.lastWord(b.server.Handler)
 	failed := make(chan error, 2)
 	go func() { failed <- b.ops.Serve(opsListener) }()
-	go func() { failed <- b.server.Serve(api) }()
+	go func() { failed <- b.server.Serve(b.tls.over(api)) }()
 	b.log.Info("listening", "listener", "ops", "addr", opsListener.Addr().String())
 	b.log.Info("listening", "listener", "api", "addr", api.Addr().String())
 	b.log.Info("ready")
@@ -229,7 +238,12 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 
 // Reload looks now at the files that are followed. What is wrong with one is
 // logged, and its last good content stays in force.
-func (b *Backend) Reload() { _ = b.keys.Reload() }
+func (b *Backend) Reload() {
+	_ = b.keys.Reload()
+	for _, file := range b.tls.files() {
+		_ = file.Reload()
+	}
+}
 
 // stop ends what requests need once there are none.
 func (b *Backend) stop(silence func()) error {

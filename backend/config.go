@@ -3,6 +3,7 @@ package backend
 import (
 	"net"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"gatehouse/backend/internal/password"
@@ -18,9 +19,10 @@ import (
 // Config is the settings of `backend serve`.
 type Config struct {
 	AppEnv  string `env:"APP_ENV" envDefault:"production" doc:"development permits weak secrets, cheap password hashes and seeding" kind:"production or development"`
-	Addr    string `env:"BACKEND_ADDR" envDefault:":8081" doc:"Where gateways reach the backend" kind:"host:port"`
+	Addr    string `env:"BACKEND_ADDR" envDefault:":8081" doc:"Where gateways reach the backend" kind:"host:port or unix:/path"`
 	OpsAddr string `env:"BACKEND_OPS_ADDR" envDefault:"127.0.0.1:9091" doc:"Where operators reach metrics, health and profiles; it has no authentication" kind:"host:port"`
 
+	TLS      TLSConfig
 	Database pg.Config
 	Maint    pg.MaintConfig
 	Tenants  placement.Config
@@ -41,7 +43,12 @@ type Config struct {
 // Validate implements [config.Checked].
 func (c *Config) Validate(m *config.Mistakes) {
 	m.Mode(c.AppEnv)
-	checkAddr(m, "BACKEND_ADDR", c.Addr)
+	if path, ok := socketPath(c.Addr); !ok {
+		checkAddr(m, "BACKEND_ADDR", c.Addr)
+	} else if !filepath.IsAbs(path) || len(path) > maxSocketPath {
+		m.Add("BACKEND_ADDR", "is %q; unix: and an absolute path of at most %d bytes is wanted", c.Addr, maxSocketPath)
+	}
+	c.TLS.validate(m, c.Addr)
 	checkAddr(m, "BACKEND_OPS_ADDR", c.OpsAddr)
 	c.Database.Validate(m)
 	c.Maint.Validate(m)

@@ -172,7 +172,7 @@ func BenchmarkSteps(b *testing.B) {
 		{"none", []edge.Step{pass}},
 		{"Client", []edge.Step{edge.Client(nil)}},
 		{"RequestID", []edge.Step{edge.RequestID()}},
-		{"Secure", []edge.Step{edge.Secure()}},
+		{"Secure", []edge.Step{edge.Secure(edge.HSTS{})}},
 		{"CORS", []edge.Step{edge.CORS(edge.CORSConfig{Origins: []string{"https://app.example.com"}})}},
 		{"AccessLog", []edge.Step{edge.AccessLog(g.log)}},
 		{"Recover", []edge.Step{edge.Recover(g.log)}},

@@ -21,21 +21,21 @@ type Config struct {
 	AppEnv string `env:"APP_ENV" envDefault:"production" doc:"production also refuses secrets that are repetitive or known from examples" kind:"production or development"`
 
 	TLSAddr      string        `env:"GATEWAY_TLS_ADDR" envDefault:":8443" doc:"Where HTTPS is served; off for nowhere" kind:"host:port or off"`
-	CertFile     string        `env:"TLS_CERT_FILE" doc:"Certificate chain for HTTPS, in PEM, the gateway's own first" kind:"a path" example:"/etc/gatehouse/tls.crt"`
-	KeyFile      string        `env:"TLS_KEY_FILE" doc:"Private key of the certificate, in PEM" kind:"a path" example:"/etc/gatehouse/tls.key"`
 	HTTPAddr     string        `env:"GATEWAY_HTTP_ADDR" envDefault:"off" doc:"Where plain HTTP is served, for a load balancer that ends TLS or for development; off for nowhere" kind:"host:port or off"`
 	OpsAddr      string        `env:"GATEWAY_OPS_ADDR" envDefault:"127.0.0.1:9090" doc:"Where operators find metrics, health and profiles; it has no authentication" kind:"host:port"`
 	DocumentFile string        `env:"OPENAPI_FILE" doc:"OpenAPI document to serve instead of the built-in one" kind:"a path"`
 	DrainDelay   time.Duration `env:"DRAIN_DELAY" envDefault:"5s" doc:"How long a stopping process still takes requests while it says that it is not ready, so that load balancers turn away first"`
 	StopTimeout  time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" doc:"Longest that a stopping process waits for requests under way"`
 
-	Edge   edge.Config
-	Limits ratelimit.Config
-	Proxy  proxy.Config
-	Token  token.Config
-	Keys   keys.Config
-	Redis  redisconn.Config
-	Log    logging.Config
+	TLS      TLSConfig
+	Upstream UpstreamTLSConfig
+	Edge     edge.Config
+	Limits   ratelimit.Config
+	Proxy    proxy.Config
+	Token    token.Config
+	Keys     keys.Config
+	Redis    redisconn.Config
+	Log      logging.Config
 }
 
 // off switches a listener off. An empty variable means its default.
@@ -83,14 +83,9 @@ func (c *Config) validateListeners(m *config.Mistakes) {
 		}
 	}
 	if c.servesTLS() {
-		m.Required("TLS_CERT_FILE", c.CertFile, "GATEWAY_TLS_ADDR needs a certificate (GATEWAY_TLS_ADDR=off does without)")
-		m.Required("TLS_KEY_FILE", c.KeyFile, "GATEWAY_TLS_ADDR needs the certificate's private key")
-		if c.CertFile != "" && c.KeyFile != "" {
-			if name, err := checkCertificate(c.CertFile, c.KeyFile); err != nil {
-				m.Add(name, "%v", err)
-			}
-		}
+		c.TLS.Validate(m)
 	}
+	c.Upstream.Validate(m)
 }
 
 func (c *Config) servesTLS() bool  { return !isOff(c.TLSAddr) }

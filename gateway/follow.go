@@ -35,6 +35,7 @@ type follows struct {
 	revoked  *revocation.Set
 	fleet    *ratelimit.Fleet
 	shadow   *ratelimit.Shadow
+	files    []followed // certificates and authorities
 }
 
 // follow puts together what the gateway follows, and the limits.
@@ -120,6 +121,9 @@ func (f *follows) run(ctx context.Context) {
 	if f.policies != nil {
 		wg.Go(func() { f.policies.Run(ctx) })
 	}
+	for _, file := range f.files {
+		wg.Go(func() { file.Run(ctx) })
+	}
 	wg.Wait()
 }
 
@@ -129,5 +133,8 @@ func (g *Gateway) Reload() {
 	g.follows.keys.Reload()
 	if g.follows.policies != nil {
 		_ = g.follows.policies.Reload()
+	}
+	for _, file := range g.follows.files {
+		_ = file.Reload()
 	}
 }

@@ -191,7 +191,9 @@ func TestRefusalReachesASendingClient(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
 	certFile, keyFile, pool := certificate(t)
-	secure := newRig(t, func(c *Config) { c.TLSAddr, c.CertFile, c.KeyFile = "127.0.0.1:0", certFile, keyFile })
+	secure := newRig(t, func(c *Config) {
+		c.TLSAddr, c.TLS.CertFiles, c.TLS.KeyFiles = "127.0.0.1:0", []string{certFile}, []string{keyFile}
+	})
 	body := strings.Repeat("x", 4<<20)
 	head := "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 	send := func(t *testing.T, conn net.Conn, request string) {

@@ -92,7 +92,11 @@ func (g *Gateway) assemble(o Options) error {
 	if g.redis, err = redisconn.Open(g.config.Redis, g.log); err != nil {
 		return err
 	}
-	g.proxy = proxy.New(g.config.Proxy, o.Dial)
+	dial, err := g.secureDialer(o.Dial)
+	if err != nil {
+		return err
+	}
+	g.proxy = proxy.New(proxy.Options{Config: g.config.Proxy, Dial: dial, Log: g.log})
 	if err := g.follow(o); err != nil {
 		return err
 	}
@@ -146,7 +150,7 @@ func (g *Gateway) listen(o Options) error {
 		return err
 	}
 	if g.config.servesTLS() || o.TLSListener != nil {
-		secure, err := loadTLS(g.config.CertFile, g.config.KeyFile)
+		secure, err := g.secure()
 		if err != nil {
 			return err
 		}

@@ -96,6 +96,7 @@ func testConfig() Config {
 	c.HTTPAddr = "127.0.0.1:0"
 	c.OpsAddr = "127.0.0.1:0"
 	c.DocumentFile = "testdata/openapi.yaml"
+	c.Proxy.HealthPath = off
 	c.DrainDelay = 0
 	c.StopTimeout = 5 * time.Second
 	c.Token.Secret = testSecret

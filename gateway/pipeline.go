@@ -21,7 +21,7 @@ func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 
 		// Headers on the way out: around all that can answer, so that no answer
 		// lacks them.
-		edge.Secure(),
+		edge.Secure(g.config.Edge.HSTS),
 		edge.CORS(g.config.Edge.CORS),
 		g.aliases.Announce(),
 
@@ -32,9 +32,10 @@ func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 
 		// Only a target in canonical form is matched, and what was matched is
 		// what a backend gets. What these two refuse comes to none of the limits
-		// below, so it is counted on its way back.
+		// below, so it is counted on its way back; likewise a redirect to HTTPS.
 		g.limits.LimitRefused(),
 		edge.Framing(),
+		g.config.Edge.Redirect.Step(),
 		edge.Route(g.table, g.aliases),
 
 		// By address before anything is spent on the token; by identity only

@@ -25,7 +25,9 @@ func tlsClient(pool *x509.CertPool) *tls.Config {
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, pool := certificate(t)
-	r := newRig(t, func(c *Config) { c.TLSAddr, c.CertFile, c.KeyFile = "127.0.0.1:0", certFile, keyFile })
+	r := newRig(t, func(c *Config) {
+		c.TLSAddr, c.TLS.CertFiles, c.TLS.KeyFiles = "127.0.0.1:0", []string{certFile}, []string{keyFile}
+	})
 
 	c := tlsClient(pool)
 	c.NextProtos = []string{"h2", "http/1.1"}
@@ -47,12 +49,12 @@ func TestTLS(t *testing.T) {
 
 	old := tlsClient(pool)
 	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
-	before := metricValue(t, r, "gateway_tls_handshakes_failed_total")
+	before := metricValue(t, r, "gateway_tls_handshakes_failed_total{reason=\"no_accord\"}")
 	if _, err := dialTLS(t, r.Addr("tls"), old); err == nil {
 		t.Error("TLS 1.1 was accepted")
 	}
 	eventually(t, "the failed handshake is counted", func() bool {
-		return metricValue(t, r, "gateway_tls_handshakes_failed_total") > before
+		return metricValue(t, r, "gateway_tls_handshakes_failed_total{reason=\"no_accord\"}") > before
 	})
 	if got := len(r.logs.lines(t, "request")); got != 1 {
 		t.Errorf("%d requests logged, want one: a failed handshake is none", got)

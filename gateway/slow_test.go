@@ -70,7 +70,7 @@ func TestSlowClients(t *testing.T) {
 			t.Parallel()
 			certFile, keyFile, pool := certificate(t)
 			r := newRig(t, func(c *Config) {
-				c.TLSAddr, c.CertFile, c.KeyFile = "127.0.0.1:0", certFile, keyFile
+				c.TLSAddr, c.TLS.CertFiles, c.TLS.KeyFiles = "127.0.0.1:0", []string{certFile}, []string{keyFile}
 				c.Edge.ReceiveTimeout, c.Edge.SendTimeout = 500*time.Millisecond, 500*time.Millisecond
 			})
 			r.backend.answerWith(func(ctx *fasthttp.RequestCtx) {

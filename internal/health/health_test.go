@@ -317,3 +317,39 @@ func ExampleChecker() {
 	// degraded connection refused
 	// draining
 }
+
+// TestLatestDoesNotWait: whoever asks is told what was found last, while what
+// hangs is asked again.
+func TestLatestDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var hang atomic.Bool
+		checker := health.NewChecker(health.Check{Name: "database", Required: true, Run: func(ctx context.Context) error {
+			if hang.Load() {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}})
+		at := func(what string, want health.Status) {
+			t.Helper()
+			start := time.Now()
+			if got := checker.Latest(t.Context()); got != want || time.Since(start) != 0 {
+				t.Errorf("%s: got %s after %v, want %s at once", what, got, time.Since(start), want)
+			}
+			synctest.Wait()
+		}
+		at("at first", health.Healthy)
+		hang.Store(true)
+		time.Sleep(2100 * time.Millisecond)
+		at("when it begins to hang", health.Healthy)
+		time.Sleep(1100 * time.Millisecond) // the check takes a second
+		at("while it hangs", health.Unhealthy)
+		hang.Store(false)
+		time.Sleep(2100 * time.Millisecond)
+		at("when it has ended", health.Unhealthy)
+		at("and then", health.Healthy)
+		checker.Drain()
+		at("draining", health.Draining)
+	})
+}

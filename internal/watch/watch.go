@@ -25,11 +25,19 @@ import (
 // MaxBytes is the largest file that is read.
 const MaxBytes = 1 << 20
 
+// ErrNotYet says, wrapped by an error of Apply, that the same content may be
+// good later: it is asked about again at each look, and not only when it
+// changes.
+var ErrNotYet = errors.New("not yet")
+
 // Options is what a watched file is made of.
 type Options struct {
 	// Name says what the file is, in logs and as the label file of metrics.
 	Name string
 	Path string
+	// Also are further files that mean something only together with the first,
+	// such as a certificate's key. Their content follows, each after a line feed.
+	Also []string
 	// Every is how often the file is looked at; each pause is up to a fifth
 	// longer or shorter, so that processes do not look all at once.
 	Every time.Duration
@@ -52,6 +60,8 @@ type File struct {
 	// fault is what the last look found to be wrong: the sum of refused content,
 	// or why the file could not be read; "" when nothing was.
 	fault string
+	// notYet says that what was refused is asked about again.
+	notYet bool
 }
 
 // Open reads the file and puts its content in force. What is wrong with it is
@@ -70,16 +80,17 @@ func Open(o Options) (*File, error) {
 			f.accept(sha256.Sum256(content))
 		}
 		return err
-	})
+	}, o.Also...)
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
-// Check reads a file as Open would and asks accept about it.
-func Check(path string, accept func(content []byte) error) error {
-	content, err := read(path)
+// Check reads a file, and those that belong to it, as Open would and asks accept
+// about the content.
+func Check(path string, accept func(content []byte) error, also ...string) error {
+	content, err := readAll(path, also)
 	if err != nil {
 		return err
 	}
@@ -120,7 +131,7 @@ func (f *File) Look() error { return f.look(false) }
 func (f *File) look(retry bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	content, err := read(f.o.Path)
+	content, err := readAll(f.o.Path, f.o.Also)
 	if err != nil {
 		return f.refuse(err.Error(), retry, err)
 	}
@@ -133,7 +144,7 @@ func (f *File) look(retry bool) error {
 		f.fault = ""
 		f.stale.Set(0)
 		return nil
-	case string(sum[:]) == f.fault && !retry:
+	case string(sum[:]) == f.fault && !retry && !f.notYet:
 		return nil
 	}
 	if err := f.o.Apply(content); err != nil {
@@ -160,8 +171,22 @@ func (f *File) refuse(fault string, retry bool, err error) error {
 		f.o.Log.Error("a watched file is refused; its last good content stays in force", "file", f.o.Name, "cause", err)
 	}
 	f.fault = fault
+	f.notYet = errors.Is(err, ErrNotYet)
 	f.stale.Set(1)
 	return err
+}
+
+// readAll returns the content of a file and of those that belong to it.
+func readAll(path string, also []string) ([]byte, error) {
+	content, err := read(path)
+	for _, path := range also {
+		var more []byte
+		if err == nil {
+			more, err = read(path)
+		}
+		content = append(append(content, '\n'), more...)
+	}
+	return content, err
 }
 
 // read returns the content of a regular file. The path is opened anew each

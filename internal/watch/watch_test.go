@@ -257,6 +257,62 @@ func TestReloadLooksAtOnce(t *testing.T) {
 	w.wantApplied(t, "one", "two")
 }
 
+// TestFilesThatBelongTogether: a change of any of them is a change of all.
+func TestFilesThatBelongTogether(t *testing.T) {
+	t.Parallel()
+	w := &watched{path: temp(t, "one")}
+	o := w.options()
+	o.Also = []string{temp(t, "key"), temp(t, "more")}
+	var err error
+	if w.File, err = watch.Open(o); err != nil {
+		t.Fatal(err)
+	}
+	write(t, o.Also[1], "other")
+	if err := w.Look(); err != nil {
+		t.Error(err)
+	}
+	_ = os.Remove(o.Also[0])
+	if err := w.Look(); err == nil || !strings.Contains(err.Error(), o.Also[0]) {
+		t.Errorf("a file is gone: %v", err)
+	}
+	w.wantApplied(t, "one\nkey\nmore", "one\nkey\nother")
+	if _, err := watch.Open(o); err == nil {
+		t.Error("opened with a file missing")
+	}
+}
+
+// TestContentThatIsNotGoodYet is counted once and asked about at each look.
+func TestContentThatIsNotGoodYet(t *testing.T) {
+	t.Parallel()
+	w := &watched{path: temp(t, "one")}
+	o := w.options()
+	good := false
+	o.Apply = func(content []byte) error {
+		if string(content) == "two" && !good {
+			return fmt.Errorf("too early: %w", watch.ErrNotYet)
+		}
+		return w.apply(content)
+	}
+	var err error
+	if w.File, err = watch.Open(o); err != nil {
+		t.Fatal(err)
+	}
+	write(t, w.path, "two")
+	for range 3 {
+		if err := w.Look(); !errors.Is(err, watch.ErrNotYet) {
+			t.Errorf("Look = %v", err)
+		}
+	}
+	if got := w.metric("config_file_refused_total"); got != 1 {
+		t.Errorf("refused %v times, want 1", got)
+	}
+	good = true
+	if err := w.Look(); err != nil {
+		t.Error(err)
+	}
+	w.wantApplied(t, "one", "two")
+}
+
 // TestSymlinkSwap changes a file as Kubernetes changes a mounted secret: the
 // name is a link through ..data, which is a link to a folder of a time, and
 // ..data is renamed over.

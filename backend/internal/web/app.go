@@ -72,7 +72,10 @@ type App struct {
 // maxTimeout bounds what a gateway may ask for.
 const maxTimeout = 5 * time.Minute
 
-var panics = metrics.NewCounter(`backend_panics_total`)
+var (
+	panics           = metrics.NewCounter(`backend_panics_total`)
+	handshakesFailed = metrics.NewCounter(`backend_tls_handshakes_failed_total`)
+)
 
 // Handler returns the handler of all routes.
 func (a *App) Handler(routes []Route) fasthttp.RequestHandler {
@@ -150,7 +153,7 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 func (a *App) request(ctx *fasthttp.RequestCtx, route Route) (*Request, context.CancelFunc) {
 	r := &Request{ctx: ctx, route: route.Path, cursors: a.Cursors, hashKey: a.HashKey, ClientIP: peer(ctx).String()}
 	timeout := a.Timeout
-	if a.trusts(peer(ctx)) {
+	if a.Trusts(ctx) {
 		if id := ctx.Request.Header.Peek(requestid.Header); requestid.Valid(id) {
 			r.ID = string(id)
 		}
@@ -171,18 +174,33 @@ func (a *App) request(ctx *fasthttp.RequestCtx, route Route) (*Request, context.
 	return r, cancel
 }
 
+// peer returns the address of who sent the request. A Unix socket is on this
+// machine.
 func peer(ctx *fasthttp.RequestCtx) netip.Addr {
+	if onSocket(ctx) {
+		return netip.IPv6Loopback()
+	}
 	addr, _ := netip.ParseAddrPort(ctx.RemoteAddr().String())
 	return addr.Addr().Unmap()
 }
 
-func (a *App) trusts(peer netip.Addr) bool {
+func onSocket(ctx *fasthttp.RequestCtx) bool { return ctx.RemoteAddr().Network() == "unix" }
+
+// Trusts reports whether a gateway sent the request. Who may open the backend's
+// Unix socket is one: its mode says who that is. So is who has shown a
+// certificate of the authority for gateways, wherever it connects from.
+func (a *App) Trusts(ctx *fasthttp.RequestCtx) bool {
+	if onSocket(ctx) {
+		return true
+	}
+	addr := peer(ctx)
 	for _, p := range a.Trusted {
-		if p.Contains(peer) {
+		if p.Contains(addr) {
 			return true
 		}
 	}
-	return false
+	state := ctx.TLSConnectionState()
+	return state != nil && len(state.VerifiedChains) > 0
 }
 
 func (a *App) run(r *Request, route Route) (err error) {
@@ -237,6 +255,10 @@ func (a *App) logAccess(r *Request, took time.Duration) {
 
 // ServerError answers what fasthttp refuses before a handler runs.
 func (a *App) ServerError(ctx *fasthttp.RequestCtx, err error) {
+	if state := ctx.TLSConnectionState(); state != nil && !state.HandshakeComplete {
+		handshakesFailed.Inc()
+		return // there is no request, and nobody to read an answer
+	}
 	r := &Request{ctx: ctx, ID: requestid.New(), route: "malformed", ClientIP: peer(ctx).String()}
 	code := problem.BadFraming
 	var small *fasthttp.ErrSmallBuffer

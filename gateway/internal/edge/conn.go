@@ -24,7 +24,6 @@ var (
 	connectionsTotal   = metrics.NewCounter(`gateway_connections_total`)
 	refusedTotal       = metrics.NewCounter(`gateway_connections_refused_total{reason="total"}`)
 	refusedAddress     = metrics.NewCounter(`gateway_connections_refused_total{reason="address"}`)
-	handshakesFailed   = metrics.NewCounter(`gateway_tls_handshakes_failed_total`)
 	acceptErrors       = metrics.NewCounter(`gateway_accept_errors_total`)
 	connectionsLingers = metrics.NewCounter(`gateway_connections_lingered_total`)
 	connectionsEvicted = metrics.NewCounter(`gateway_connections_evicted_total`)
@@ -56,6 +55,11 @@ type Connections struct {
 	max, perAddress int
 	trust           Trust
 	log             *slog.Logger
+	// proxyLines says that connections of trusted proxies begin with a header of
+	// the PROXY protocol.
+	proxyLines bool
+	// handshakeTimeout bounds a TLS handshake.
+	handshakeTimeout time.Duration
 	// receiveTimeout and idleTimeout are how long the server waits for the first
 	// and for the next request. A connection is parked after parkAfter of it; with
 	// 0 for all none is.
@@ -145,11 +149,11 @@ func (l *listener) Accept() (net.Conn, error) {
 
 func (c *Connections) admit(raw net.Conn) *Conn {
 	peer := peerOf(raw)
-	bucket := peer
-	if network, err := peer.Prefix(64); err == nil && peer.Is6() {
-		bucket = network.Addr()
-	}
+	bucket := bucketOf(peer)
 	conn := &Conn{Conn: raw, limits: c, peer: peer, text: peer.String(), bucket: bucket, socket: socketOf(raw)}
+	if c.proxyLines && c.trust.Contains(peer) {
+		c.expectProxyLine(conn)
+	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,6 +181,15 @@ func peerOf(raw net.Conn) netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
+// bucketOf returns what counts as one address: an IPv6 network belongs to one
+// client as a rule.
+func bucketOf(peer netip.Addr) netip.Addr {
+	if network, err := peer.Prefix(64); err == nil && peer.Is6() {
+		return network.Addr()
+	}
+	return peer
+}
+
 func (c *Connections) release(conn *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,12 +199,17 @@ func (c *Connections) release(conn *Conn) {
 // forget needs the lock.
 func (c *Connections) forget(conn *Conn) {
 	delete(c.open, conn)
-	if n := c.byAddress[conn.bucket] - 1; n > 0 {
-		c.byAddress[conn.bucket] = n
-	} else {
-		delete(c.byAddress, conn.bucket)
-	}
+	c.leave(conn.bucket)
 	connections.Dec()
+}
+
+// leave counts one connection less from an address.
+func (c *Connections) leave(bucket netip.Addr) {
+	if n := c.byAddress[bucket] - 1; n > 0 {
+		c.byAddress[bucket] = n
+	} else {
+		delete(c.byAddress, bucket)
+	}
 }
 
 // state is what goes on on a connection.
@@ -310,11 +328,4 @@ func track(conn net.Conn, now fasthttp.ConnState) {
 	case fasthttp.StateHijacked:
 		own.state.Store(int32(hijacked))
 	}
-}
-
-// handshakeFailed reports whether conn is a TLS connection that never got as
-// far as a request.
-func handshakeFailed(conn net.Conn) bool {
-	secure, ok := conn.(interface{ ConnectionState() tls.ConnectionState })
-	return ok && !secure.ConnectionState().HandshakeComplete
 }

@@ -41,15 +41,19 @@ func (c *Conn) patience() time.Duration {
 		return 0
 	case c.is(idle):
 		return c.limits.idleTimeout
-	case c.is(fresh) && c.shaken():
+	case c.is(fresh) && c.introduced():
 		c.spent.Store(c.reads.Load())
 		return c.limits.receiveTimeout
 	}
 	return 0
 }
 
-// shaken reports whether there is no TLS handshake, or none any more.
-func (c *Conn) shaken() bool {
+// introduced reports whether all that comes before the first request has come: a
+// proxy's header, and a TLS handshake.
+func (c *Conn) introduced() bool {
+	if p, ok := c.Conn.(*proxied); ok && !p.known {
+		return false
+	}
 	secure := c.secure.Load()
 	return secure == nil || secure.ConnectionState().HandshakeComplete
 }
@@ -151,7 +155,7 @@ func (l *parkingLot) Accept() (net.Conn, error) {
 	}
 	secure := tls.Server(own, l.secure)
 	own.secure.Store(secure)
-	return &secureConn{secure, own, l.serve}, nil
+	return &secureConn{Conn: secure, own: own, serve: l.serve}, nil
 }
 
 // plainConn is what the server holds of an unencrypted connection.
@@ -180,8 +184,9 @@ func (p *plainConn) Close() error {
 // secureConn is what the server holds of an encrypted connection.
 type secureConn struct {
 	*tls.Conn
-	own   *Conn
-	serve func(net.Conn) error
+	own        *Conn
+	serve      func(net.Conn) error
+	handshaken bool
 }
 
 // Read implements net.Conn.

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -207,6 +208,25 @@ func TestSilentConnectionsAreParked(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.ended()
+	})
+}
+
+// A proxy that is about to say whom it has a connection from is waited for as
+// long as a first request is.
+func TestProxiedConnectionsAreParkedOnceTheyAreKnown(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, secure bool, config *tls.Config) {
+		s, addr := startServer(t, config, quickly, func(c *Config) {
+			c.ProxyProtocol, c.TrustedProxies = "on", Trust{netip.MustParsePrefix("127.0.0.0/8")}
+		})
+		conn := call(t, addr, false)
+		time.Sleep(3 * quickly) // more than the server waits for the first byte
+		conn.say("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+		c := over(t, conn.Conn, secure)
+		for range 2 {
+			c.ask()
+			await(t, "the connection is parked", func() bool { return s.parked() == 1 })
+		}
 	})
 }
 

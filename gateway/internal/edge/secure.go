@@ -26,15 +26,13 @@ var secureHeaders = []header{
 	{[]byte("X-Permitted-Cross-Domain-Policies"), []byte("none")},
 }
 
-var (
-	transportSecurity = header{[]byte("Strict-Transport-Security"), []byte("max-age=31536000; includeSubDomains")}
-	noStore           = header{[]byte(fasthttp.HeaderCacheControl), []byte("no-store")}
-)
+var noStore = header{[]byte(fasthttp.HeaderCacheControl), []byte("no-store")}
 
 // Secure sets the security headers on every answer, over whatever a backend
 // says. Strict-Transport-Security goes out on encrypted connections only
 // (RFC 6797 section 7.2). Answers are not stored unless their maker says how.
-func Secure() Step {
+func Secure(hsts HSTS) Step {
+	transportSecurity := header{[]byte(fasthttp.HeaderStrictTransportSecurity), []byte(hsts.value)}
 	return func(next Handler) Handler {
 		return func(ex *Exchange) {
 			next(ex)
@@ -42,7 +40,7 @@ func Secure() Step {
 			for i := range secureHeaders {
 				h.SetCanonical(secureHeaders[i].name, secureHeaders[i].value)
 			}
-			if ex.Secure {
+			if ex.Secure && len(transportSecurity.value) > 0 {
 				h.SetCanonical(transportSecurity.name, transportSecurity.value)
 			}
 			if len(h.PeekCanonical(noStore.name)) == 0 {

@@ -22,6 +22,9 @@ import (
 // Config is the edge's own settings.
 type Config struct {
 	TrustedProxies   Trust         `env:"TRUSTED_PROXIES" doc:"Networks of our own proxies in front of the gateway, whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed" example:"10.0.0.0/8" kind:"a comma-separated list of networks such as 10.0.0.0/8"`
+	ProxyProtocol    string        `env:"PROXY_PROTOCOL" envDefault:"off" doc:"Whether connections from TRUSTED_PROXIES begin with a header of the PROXY protocol, version 1 or 2, as load balancers of layer 4 send it; those from elsewhere never may" kind:"on or off"`
+	Redirect         Redirect      `env:"HTTP_REDIRECT" envDefault:"off" doc:"The port at which clients reach HTTPS: requests that come without it are answered with a redirect there; off serves them" kind:"a port number or off" example:"443"`
+	HSTS             HSTS          `env:"HSTS" envDefault:"max-age=31536000; includeSubDomains" doc:"Strict-Transport-Security of answers over HTTPS; off for none, max-age=0 to have browsers forget it" kind:"max-age=seconds, perhaps with ; includeSubDomains and ; preload, or off"`
 	MaxConnections   int           `env:"MAX_CONNECTIONS" envDefault:"20000" doc:"Most client connections at once"`
 	MaxPerAddress    int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"1000" doc:"Most connections at once from one client address (IPv6: one /64); trusted proxies are exempt"`
 	ReceiveTimeout   time.Duration `env:"REQUEST_RECEIVE_TIMEOUT" envDefault:"15s" doc:"Longest that a request may take to arrive, from its first byte to its last"`
@@ -44,6 +47,12 @@ func (c *Config) Validate(m *config.Mistakes) {
 		if d.value < 100*time.Millisecond || d.value > time.Hour {
 			m.Add(d.name, "is %v; 100ms to 1h is allowed", d.value)
 		}
+	}
+	switch {
+	case c.ProxyProtocol != "on" && c.ProxyProtocol != "off":
+		m.Add("PROXY_PROTOCOL", "is %q; on or off is wanted", c.ProxyProtocol)
+	case c.ProxyProtocol == "on" && len(c.TrustedProxies) == 0:
+		m.Add("PROXY_PROTOCOL", "is on and TRUSTED_PROXIES is empty; nobody would be believed")
 	}
 	c.CORS.Validate(m)
 	c.Compat.Validate(m)
@@ -72,6 +81,8 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 	}
 	s.conns.receiveTimeout, s.conns.idleTimeout, s.conns.sendTimeout = c.ReceiveTimeout, c.IdleTimeout, c.SendTimeout
 	s.conns.parkAfter = parkAfter
+	s.conns.proxyLines = c.ProxyProtocol == "on"
+	s.conns.handshakeTimeout = min(handshakeTimeout, c.ReceiveTimeout)
 	s.server = &fasthttp.Server{
 		Handler:      s.Pass,
 		ErrorHandler: s.serveFault,
@@ -150,7 +161,6 @@ func (s *Server) Pass(ctx *fasthttp.RequestCtx) { s.pass(ctx, ctx.Time(), nil) }
 // connection after the answer.
 func (s *Server) serveFault(ctx *fasthttp.RequestCtx, err error) {
 	if handshakeFailed(ctx.Conn()) {
-		handshakesFailed.Inc()
 		return // there is no request, and nobody to read an answer
 	}
 	LingerOnClose(ctx.Conn())

@@ -2,22 +2,12 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
-
-	"gatehouse/gateway/internal/edge"
 )
-
-// maxIdle is how long a connection is kept for reuse, well below the 60 s after
-// which a backend closes it.
-const maxIdle = 10 * time.Second
 
 // outcome is how one attempt at one backend ended.
 type outcome int
@@ -37,158 +27,102 @@ func (o outcome) String() string {
 	return [outcomes]string{"answered", "not_sent", "busy", "no_answer", "broken", "timeout"}[o]
 }
 
+// blames reports whether the outcome speaks against the backend. An answer
+// never does, whatever its status: a service that refuses or fails at its work
+// is there, and its health check is the place to say that it should be left
+// alone.
+func (o outcome) blames() bool {
+	return o == notSent || o == noAnswer || o == broken || o == timedOut
+}
+
 // backend is one process that requests are passed on to.
 type backend struct {
-	addr        string
+	entry string // as configured: the address itself or the name that it was found by
+	addr  string // what is dialed, and its name in logs and metrics
+	host  string // what requests to it say in Host
+	name  string // what its certificate bears
+
+	set         *balance
 	dial        Dialer
 	dialTimeout time.Duration
 	maxConns    int
 
-	inFlight atomic.Int64
-	counts   [outcomes]*metrics.Counter
+	inFlight    atomic.Int64
+	place       atomic.Int32 // a standing
+	warming     atomic.Int64 // since when its share grows, as time since the set's start; 0 when it is whole
+	failures    atomic.Int32 // attempts in a row that blame it
+	unreachable atomic.Bool  // the last connection could not be opened
+	waited      atomic.Int64 // nanoseconds until answers, in sum
 
-	mu     sync.Mutex
-	idle   []*conn // the most recently used last
-	conns  int     // open, idle ones included
-	closed bool
+	health // guarded by the set's mutex
+	pool
+
+	series    *metrics.Set
+	counts    [outcomes]*metrics.Counter
+	ejected   [outcomes]*metrics.Counter // by what led to it
+	checks    [verdicts]*metrics.Counter
+	stopWatch context.CancelFunc
 }
 
-func newBackend(addr string, c Config, dial Dialer) *backend {
-	b := &backend{addr: addr, dial: dial, dialTimeout: c.DialTimeout, maxConns: c.MaxConns}
+// newBackend returns a backend that nobody uses yet, with its metrics.
+func newBackend(entry, addr string, set *balance) *backend {
+	b := &backend{
+		entry: entry, addr: addr, set: set, series: metrics.NewSet(),
+		dial: set.dial, dialTimeout: set.config.DialTimeout, maxConns: set.config.MaxConns,
+	}
+	b.host, b.name = hostOf(entry)
+	counter := func(name, label string, value fmt.Stringer) *metrics.Counter {
+		return b.series.NewCounter(fmt.Sprintf(`gateway_proxy_%s_total{backend=%q,%s=%q}`, name, addr, label, value))
+	}
 	for o := range outcomes {
-		b.counts[o] = metrics.GetOrCreateCounter(
-			fmt.Sprintf(`gateway_proxy_requests_total{backend=%q,outcome=%q}`, addr, o))
+		b.counts[o] = counter("requests", "outcome", o)
+		if o.blames() {
+			b.ejected[o] = counter("ejections", "reason", o)
+		}
 	}
-	name := fmt.Sprintf(`gateway_proxy_in_flight{backend=%q}`, addr)
-	metrics.UnregisterMetric(name) // of a proxy before this one in the same process
-	metrics.NewGauge(name, func() float64 { return float64(b.inFlight.Load()) })
+	for v := range verdicts {
+		b.checks[v] = counter("health_checks", "outcome", v)
+	}
+	gauge := func(name string, read func() float64) {
+		b.series.NewGauge(fmt.Sprintf(`gateway_proxy_%s{backend=%q}`, name, addr), read)
+	}
+	gauge("in_flight", func() float64 { return float64(b.inFlight.Load()) })
+	gauge("wait_seconds_total", func() float64 { return time.Duration(b.waited.Load()).Seconds() })
+	gauge("backend_up", func() float64 {
+		if b.standing() == usable {
+			return 1
+		}
+		return 0
+	})
+	metrics.RegisterSet(b.series)
 	return b
 }
 
-// exchange makes one attempt.
-func (b *backend) exchange(ex *edge.Exchange, deadline time.Time) outcome {
-	b.inFlight.Add(1)
-	defer b.inFlight.Add(-1)
-	o := b.attempt(ex, deadline)
+// begin counts a request that is on its way to the backend.
+func (b *backend) begin() { b.inFlight.Add(1) }
+
+// end is begin's other half. Took is the time until the answer's head.
+func (b *backend) end(o outcome, took time.Duration) {
+	b.inFlight.Add(-1)
 	b.counts[o].Inc()
-	return o
-}
-
-func (b *backend) attempt(ex *edge.Exchange, deadline time.Time) outcome {
-	c, err := b.get(deadline)
 	switch {
-	case errors.Is(err, errBusy):
-		return busy
-	case err != nil && !time.Now().Before(deadline):
-		return timedOut
-	case err != nil:
-		return notSent
-	}
-	o, reusable := c.roundTrip(ex, b.addr, deadline)
-	b.put(c, reusable)
-	return o
-}
-
-var errBusy = errors.New("all connections are in use")
-
-// get returns a connection that is safe to use: an idle one on which nothing
-// has arrived since its last answer, or a new one.
-func (b *backend) get(deadline time.Time) (*conn, error) {
-	for {
-		c, err := b.take()
-		if err != nil {
-			return nil, err
+	case o == answered:
+		b.waited.Add(int64(took))
+		if b.failures.Load() != 0 {
+			b.failures.Store(0)
 		}
-		if c == nil {
-			return b.connect(deadline)
-		}
-		if c.SetDeadline(deadline) == nil && c.quiet() {
-			return c, nil
-		}
-		b.put(c, false)
+	case o.blames() && b.failures.Add(1) >= ejectAfter:
+		b.set.eject(b, o)
 	}
 }
 
-// take returns the most recently used idle connection, or nil after making
-// room for a new one.
-func (b *backend) take() (*conn, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if n := len(b.idle); n > 0 {
-		c := b.idle[n-1]
-		b.idle = b.idle[:n-1]
-		return c, nil
+// leave ends what a backend has of its own. Requests under way are finished.
+func (b *backend) leave() {
+	b.gone = true
+	b.stopWatch()
+	if b.readmission != nil {
+		b.readmission.Stop()
 	}
-	if b.conns >= b.maxConns {
-		return nil, errBusy
-	}
-	b.conns++
-	return nil, nil
-}
-
-func (b *backend) connect(deadline time.Time) (*conn, error) {
-	ctx, cancel := context.WithDeadline(context.Background(), earlier(deadline, time.Now().Add(b.dialTimeout)))
-	defer cancel()
-	raw, err := b.dial(ctx, b.addr)
-	if err == nil {
-		if err = raw.SetDeadline(deadline); err == nil {
-			return newConn(raw), nil
-		}
-		_ = raw.Close()
-	}
-	b.mu.Lock()
-	b.conns--
-	b.mu.Unlock()
-	return nil, err
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-// put takes a connection back; one that cannot be used again is closed.
-func (b *backend) put(c *conn, reusable bool) {
-	b.mu.Lock()
-	if reusable && !b.closed {
-		c.idleSince = time.Now()
-		b.idle = append(b.idle, c)
-		b.mu.Unlock()
-		return
-	}
-	b.conns--
-	b.mu.Unlock()
-	_ = c.Close() // nothing is lost with it
-}
-
-// closeIdle closes the connections that have not been used since then.
-func (b *backend) closeIdle(since time.Time) {
-	b.mu.Lock()
-	n := 0
-	for n < len(b.idle) && b.idle[n].idleSince.Before(since) {
-		n++
-	}
-	old := append([]*conn(nil), b.idle[:n]...)
-	b.idle = append(b.idle[:0], b.idle[n:]...)
-	b.conns -= n
-	b.mu.Unlock()
-	for _, c := range old {
-		_ = c.Close()
-	}
-}
-
-func (b *backend) close() {
-	b.mu.Lock()
-	b.closed = true
-	b.mu.Unlock()
-	b.closeIdle(time.Now().Add(time.Hour))
-}
-
-// isTimeout reports whether a read or write failed because the request's time
-// was up.
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+	b.retire()
+	metrics.UnregisterSet(b.series, true)
 }

@@ -16,7 +16,8 @@ func TestFetch(t *testing.T) {
 		got = request
 		return ok(`{"keys":[]}`)(n, request, body, conn)
 	})
-	p := newProxy(t, nil, closedAddr(t), u.addr)
+	closed := closedAddr(t)
+	p := newProxy(t, nil, closed, u.addr)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	content, err := p.Fetch(ctx, u.addr, "/keys", 11)
@@ -27,13 +28,13 @@ func TestFetch(t *testing.T) {
 		got.Header.Get("X-Request-Id") == "" || got.Header.Get("X-Request-Timeout") == "" || got.Header.Get("Authorization") != "" {
 		t.Errorf("asked with %+v", got)
 	}
-	if p.backends[1].conns != 0 {
+	if member(t, p, u.addr).conns != 0 {
 		t.Error("its connection counts as one for requests")
 	}
 	if _, err := p.Fetch(ctx, "192.0.2.1:80", "/keys", 11); err == nil {
 		t.Error("fetched from what is not a backend")
 	}
-	if _, err := p.Fetch(ctx, p.backends[0].addr, "/keys", 11); err == nil {
+	if _, err := p.Fetch(ctx, closed, "/keys", 11); err == nil {
 		t.Error("fetched from a closed port")
 	}
 }

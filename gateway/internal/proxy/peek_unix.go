@@ -12,10 +12,14 @@ type peeker struct {
 	raw     syscall.RawConn
 	look    func(fd uintptr) bool // made once, not for each look
 	nothing bool
+	secure  *secured // looks for itself
 }
 
 // newPeeker returns nil for connections that are no sockets.
 func newPeeker(conn net.Conn) *peeker {
+	if s, ok := conn.(*secured); ok {
+		return &peeker{secure: s}
+	}
 	socket, ok := conn.(syscall.Conn)
 	if !ok {
 		return nil
@@ -39,6 +43,9 @@ func newPeeker(conn net.Conn) *peeker {
 func (p *peeker) quiet() bool {
 	if p == nil {
 		return true
+	}
+	if p.secure != nil {
+		return p.secure.quiet()
 	}
 	p.nothing = false
 	return p.raw.Read(p.look) == nil && p.nothing

@@ -11,11 +11,8 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -24,41 +21,22 @@ import (
 	"gatehouse/internal/problem"
 )
 
-// Dialer connects to a backend; ctx bounds it.
-type Dialer func(ctx context.Context, addr string) (net.Conn, error)
-
 // Proxy passes requests on.
 type Proxy struct {
-	backends []*backend
-	stop     chan struct{}
-	wg       sync.WaitGroup
+	balance
 }
 
 var retries = metrics.NewCounter(`gateway_proxy_retries_total`)
 
-// New returns a proxy. A nil dial connects over TCP. Close ends its
-// housekeeping and closes its connections.
-func New(c Config, dial Dialer) *Proxy {
-	if dial == nil {
-		var d net.Dialer
-		dial = func(ctx context.Context, addr string) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) }
-	}
-	p := &Proxy{stop: make(chan struct{})}
-	for _, addr := range c.Backends {
-		p.backends = append(p.backends, newBackend(addr, c, dial))
-	}
-	p.wg.Go(p.reap)
+// New returns a proxy. Close ends its housekeeping and closes its connections.
+func New(o Options) *Proxy {
+	p := &Proxy{}
+	p.open(o)
 	return p
 }
 
 // Close closes the connections that no request is using.
-func (p *Proxy) Close() {
-	close(p.stop)
-	p.wg.Wait()
-	for _, b := range p.backends {
-		b.close()
-	}
-}
+func (p *Proxy) Close() { p.close() }
 
 // Handle is the last handler of the pipeline. The operation's time-out bounds
 // all of it.
@@ -73,33 +51,34 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 	ex.Asked = true
 	defer func() { ex.Upstream = time.Since(start) }()
 
-	var tried uint64 // bit i: backend i
+	p.budget.earn()
+	var tried tried
 	again := repeatable(ex)
 	for {
-		i := p.pick(tried)
-		if i < 0 {
+		b := p.pick(&tried)
+		if b == nil {
 			ex.Refuse(problem.Wrap(problem.Unavailable, errors.New("no backend takes connections")))
 			return
 		}
-		b := p.backends[i]
 		outcome := b.exchange(ex, deadline)
 		switch outcome {
 		case answered:
 			return
 		case notSent, busy:
-			tried |= 1 << i
-			if outcome == busy && p.pick(tried) < 0 {
+			tried.add(b)
+			if outcome == busy && p.pick(&tried) == nil {
 				refuse(ex, problem.Overloaded, b, outcome)
 				return
 			}
 		case noAnswer:
-			if !again {
+			if !again || !p.budget.spend() {
 				refuse(ex, problem.BadGateway, b, outcome)
 				return
 			}
 			again = false
 			retries.Inc()
-			if others := tried | 1<<i; p.pick(others) >= 0 {
+			others := tried
+			if others.add(b); p.pick(&others) != nil {
 				tried = others
 			}
 		case timedOut:
@@ -114,6 +93,25 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 			return
 		}
 	}
+}
+
+// exchange makes one attempt.
+func (b *backend) exchange(ex *edge.Exchange, deadline time.Time) (o outcome) {
+	b.begin()
+	start := time.Now()
+	defer func() { b.end(o, time.Since(start)) }()
+	c, err := b.get(deadline)
+	switch {
+	case errors.Is(err, errBusy):
+		return busy
+	case err != nil && !time.Now().Before(deadline):
+		return timedOut
+	case err != nil:
+		return notSent
+	}
+	o, reusable := c.roundTrip(ex, b.host, deadline)
+	b.put(c, reusable)
+	return o
 }
 
 // refuse answers for a backend that did not; the log says which and how.

@@ -19,7 +19,6 @@ import (
 
 	"gatehouse/gateway/internal/edge"
 	"gatehouse/gateway/internal/route"
-	"gatehouse/internal/config"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
@@ -34,6 +33,12 @@ type upstream struct {
 	requests atomic.Int64
 	conns    atomic.Int64
 	ln       net.Listener
+	open     sync.Map // its connections
+}
+
+// cut ends the connections, as the end of a process does.
+func (u *upstream) cut() {
+	u.open.Range(func(conn, _ any) bool { return conn.(net.Conn).Close() == nil })
 }
 
 func newUpstream(t testing.TB, s script) *upstream {
@@ -42,6 +47,11 @@ func newUpstream(t testing.TB, s script) *upstream {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return upstreamOn(t, ln, s)
+}
+
+func upstreamOn(t testing.TB, ln net.Listener, s script) *upstream {
+	t.Helper()
 	u := &upstream{addr: ln.Addr().String(), ln: ln}
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -55,6 +65,8 @@ func newUpstream(t testing.TB, s script) *upstream {
 				defer conn.Close()
 				stop := context.AfterFunc(t.Context(), func() { _ = conn.Close() })
 				defer stop()
+				u.open.Store(conn, true)
+				defer u.open.Delete(conn)
 				u.serve(conn, s)
 			})
 		}
@@ -105,7 +117,7 @@ func newProxy(t testing.TB, change func(*Config), addrs ...string) *Proxy {
 	if change != nil {
 		change(&c)
 	}
-	p := New(c, nil)
+	p := New(Options{Config: c})
 	t.Cleanup(p.Close)
 	return p
 }
@@ -354,11 +366,13 @@ func TestTimeout(t *testing.T) {
 	}
 
 	// A backend that does not even take connections.
-	stuck := New(Config{Backends: []string{"192.0.2.1:1"}, DialTimeout: time.Minute, MaxConns: 1},
-		func(ctx context.Context, _ string) (net.Conn, error) {
+	stuck := New(Options{
+		Config: Config{Backends: []string{"192.0.2.1:1"}, DialTimeout: time.Minute, MaxConns: 1},
+		Dial: func(ctx context.Context, _ string) (net.Conn, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
-		})
+		},
+	})
 	t.Cleanup(stuck.Close)
 	ex := exchange("GET", "/x", "", "")
 	ex.Route.Timeout = 100 * time.Millisecond
@@ -458,85 +472,6 @@ func TestLargestStreamedAnswer(t *testing.T) {
 	if n := u.conns.Load(); n != 1 {
 		t.Errorf("%d connections, want one that is used again", n)
 	}
-}
-
-func TestLeastBusyOfTwo(t *testing.T) {
-	t.Parallel()
-	p := New(Config{Backends: []string{"a:1", "b:1", "c:1"}, DialTimeout: time.Second, MaxConns: 1}, nil)
-	t.Cleanup(p.Close)
-	p.backends[0].inFlight.Store(10)
-	var picked [3]int
-	for range 3000 {
-		picked[p.pick(0)]++
-	}
-	if picked[0] != 0 {
-		t.Errorf("the busiest of three was picked %d times: one of any two others is less busy", picked[0])
-	}
-	if picked[1] < 1000 || picked[2] < 1000 {
-		t.Errorf("picked %v, want the other two about equally", picked)
-	}
-	if got := p.pick(0b110); got != 0 {
-		t.Errorf("pick of the only one left = %d", got)
-	}
-	if got := p.pick(0b111); got != -1 {
-		t.Errorf("pick of none = %d", got)
-	}
-}
-
-func TestIdleConnectionsAreClosed(t *testing.T) {
-	t.Parallel()
-	u := newUpstream(t, ok("fine"))
-	p := newProxy(t, nil, u.addr)
-	ask(p, "GET", "")
-	b := p.backends[0]
-	b.closeIdle(time.Now().Add(-maxIdle))
-	if len(b.idle) != 1 || b.conns != 1 {
-		t.Fatalf("%d idle of %d connections, want a fresh one kept", len(b.idle), b.conns)
-	}
-	b.closeIdle(time.Now().Add(time.Second))
-	if len(b.idle) != 0 || b.conns != 0 {
-		t.Errorf("%d idle of %d connections, want none", len(b.idle), b.conns)
-	}
-	status, body := ask(p, "GET", "")
-	want(t, "the next request", status, body, 200, "fine")
-}
-
-func TestCheck(t *testing.T) {
-	t.Parallel()
-	u := newUpstream(t, ok(""))
-	if err := newProxy(t, nil, closedAddr(t), u.addr).Check(t.Context()); err != nil {
-		t.Errorf("one of two is there: %v", err)
-	}
-	if err := newProxy(t, nil, closedAddr(t)).Check(t.Context()); err == nil {
-		t.Error("nobody is there, and no error")
-	}
-}
-
-func TestConfig(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]Config{
-		"none":         {DialTimeout: time.Second, MaxConns: 1},
-		"no port":      {Backends: []string{"localhost"}, DialTimeout: time.Second, MaxConns: 1},
-		"no host":      {Backends: []string{":80"}, DialTimeout: time.Second, MaxConns: 1},
-		"twice":        {Backends: []string{"a:1", "a:1"}, DialTimeout: time.Second, MaxConns: 1},
-		"too many":     {Backends: manyAddrs(65), DialTimeout: time.Second, MaxConns: 1},
-		"no timeout":   {Backends: []string{"a:1"}, MaxConns: 1},
-		"no room":      {Backends: []string{"a:1"}, DialTimeout: time.Second},
-		"all is right": {Backends: manyAddrs(64), DialTimeout: time.Second, MaxConns: 1},
-	} {
-		m := &config.Mistakes{}
-		c.Validate(m)
-		if got, want := len(m.Names()), 1; name != "all is right" && got != want || name == "all is right" && got != 0 {
-			t.Errorf("%s: mistakes %v", name, m)
-		}
-	}
-}
-
-func manyAddrs(n int) (list []string) {
-	for i := range n {
-		list = append(list, fmt.Sprintf("b%d:80", i))
-	}
-	return list
 }
 
 func authenticated(ex *edge.Exchange) *edge.Exchange {
