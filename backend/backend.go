@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -50,6 +51,7 @@ type Backend struct {
 	checker   *health.Checker
 	server    *fasthttp.Server
 	ops       *ops.Server
+	draining  atomic.Bool
 }
 
 // New builds a backend from a valid configuration. It opens no connection yet.
@@ -197,7 +199,8 @@ func (b *Backend) Listen() (api, opsListener net.Listener, err error) {
 }
 
 // Run serves until ctx ends, then drains: it reports not ready, goes on for
-// DRAIN_DELAY, stops accepting, and finishes what is in flight.
+// DRAIN_DELAY, with each answer the last on its connection, stops accepting, and
+// finishes what is in flight, within SHUTDOWN_TIMEOUT.
 func (b *Backend) Run(ctx context.Context) error {
 	api, opsListener, err := b.Listen()
 	if err != nil {
@@ -216,6 +219,7 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	for _, file := range b.tls.files() {
 		runs.Go(func() { file.Run(announcing) })
 	}
+	b.server.Handler = b.lastWord(b.server.Handler)
 	failed := make(chan error, 2)
 	go func() { failed <- b.ops.Serve(opsListener) }()
 	go func() { failed <- b.server.Serve(b.tls.over(api)) }()
@@ -227,12 +231,7 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-		b.log.Info("draining", "delay", b.config.DrainDelay.String())
-		b.checker.Drain()
-		select {
-		case err = <-failed:
-		case <-time.After(b.config.DrainDelay):
-		}
+		err = b.drain(failed)
 	}
 	return errors.Join(err, b.stop(func() { silence(); runs.Wait() }))
 }
@@ -248,11 +247,9 @@ func (b *Backend) Reload() {
 
 // stop ends what requests need once there are none.
 func (b *Backend) stop(silence func()) error {
-	ctx, cancel := context.WithTimeout(context.Background(), b.config.ShutdownTimeout)
-	defer cancel()
-	err := b.server.ShutdownWithContext(ctx)
+	err := b.finish()
 	silence()
-	err = errors.Join(err, b.ops.Shutdown(ctx), b.redis.Close())
+	err = errors.Join(err, b.stopOps(), b.redis.Close())
 	b.prober.Close()
 	b.tenants.Close()
 	b.maint.Close()

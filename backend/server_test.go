@@ -210,9 +210,9 @@ func TestDrain(t *testing.T) {
 			t.Fatal("never became not ready")
 		}
 	}
-	// It still serves whoever comes.
+	// It still serves whoever comes, and says goodbye.
 	resp, err := http.Get("http://" + api.Addr().String() + "/api/v1/ping")
-	if err != nil || resp.StatusCode != 200 {
+	if err != nil || resp.StatusCode != 200 || !resp.Close {
 		t.Errorf("while draining: got %v, %v", resp, err)
 	}
 	select {

@@ -113,7 +113,7 @@ func (g *Gateway) assemble(o Options) error {
 	if err != nil {
 		return err
 	}
-	g.edge = edge.NewServer(g.config.Edge, g.table, g.pipeline(end), g.log)
+	g.edge = edge.NewServer(g.fitFiles(g.config.Edge), g.table, g.pipeline(end), g.log)
 	g.checker = health.NewChecker(
 		// Routes it has, or it would not have started.
 		health.Check{Name: "listeners", Required: true, Run: g.checkListeners},

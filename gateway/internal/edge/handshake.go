@@ -52,7 +52,7 @@ func (c *secureConn) Handshake() error {
 	} else {
 		handshakes.Inc()
 	}
-	return c.SetDeadline(now.Add(writeTimeout)) // until the server sets those of the request
+	return c.SetDeadline(now.Add(c.own.limits.sendTimeout)) // until the server sets those of the request
 }
 
 // handshakeTexts tells apart the errors of crypto/tls that have no type.

@@ -28,6 +28,7 @@ type Config struct {
 	MaxConnections   int           `env:"MAX_CONNECTIONS" envDefault:"20000" doc:"Most client connections at once"`
 	MaxPerAddress    int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"1000" doc:"Most connections at once from one client address (IPv6: one /64); trusted proxies are exempt"`
 	ReceiveTimeout   time.Duration `env:"REQUEST_RECEIVE_TIMEOUT" envDefault:"15s" doc:"Longest that a request may take to arrive, from its first byte to its last"`
+	SendTimeout      time.Duration `env:"RESPONSE_SEND_TIMEOUT" envDefault:"30s" doc:"Longest that a client may take to read an answer"`
 	IdleTimeout      time.Duration `env:"IDLE_TIMEOUT" envDefault:"75s" doc:"Longest that a connection may stay silent between requests; longer than that of a load balancer in front"`
 	TokenCacheTokens int           `env:"TOKEN_CACHE_TOKENS" envDefault:"20000" doc:"How many verified tokens are remembered, about 1 KiB each"`
 	CORS             CORSConfig
@@ -42,7 +43,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"REQUEST_RECEIVE_TIMEOUT", c.ReceiveTimeout}, {"IDLE_TIMEOUT", c.IdleTimeout}} {
+	}{{"REQUEST_RECEIVE_TIMEOUT", c.ReceiveTimeout}, {"RESPONSE_SEND_TIMEOUT", c.SendTimeout}, {"IDLE_TIMEOUT", c.IdleTimeout}} {
 		if d.value < 100*time.Millisecond || d.value > time.Hour {
 			m.Add(d.name, "is %v; 100ms to 1h is allowed", d.value)
 		}
@@ -57,13 +58,9 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Compat.Validate(m)
 }
 
-const (
-	// readBuffer bounds the request line and headers together; above it the
-	// answer is 431. Twice the longest target leaves as much for the headers.
-	readBuffer = 2 * maxTarget
-	// writeTimeout bounds how long a client may take to read an answer.
-	writeTimeout = 30 * time.Second
-)
+// readBuffer bounds the request line and headers together; above it the
+// answer is 431. Twice the longest target leaves as much for the headers.
+const readBuffer = 2 * maxTarget
 
 // Server receives requests and passes them to the first step.
 type Server struct {
@@ -82,7 +79,8 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		handler: handler,
 		pool:    sync.Pool{New: func() any { return &Exchange{} }},
 	}
-	s.conns.idleTimeout = c.IdleTimeout
+	s.conns.receiveTimeout, s.conns.idleTimeout, s.conns.sendTimeout = c.ReceiveTimeout, c.IdleTimeout, c.SendTimeout
+	s.conns.parkAfter = parkAfter
 	s.conns.proxyLines = c.ProxyProtocol == "on"
 	s.conns.handshakeTimeout = min(handshakeTimeout, c.ReceiveTimeout)
 	s.server = &fasthttp.Server{
@@ -108,7 +106,7 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 
 		ReadBufferSize: readBuffer,
 		ReadTimeout:    c.ReceiveTimeout, // from the first byte to the last, however it drips
-		WriteTimeout:   writeTimeout,
+		WriteTimeout:   c.SendTimeout,
 		IdleTimeout:    c.IdleTimeout,
 		// Connections are limited below, where trusted proxies are known; this
 		// bound is never reached.
@@ -166,6 +164,9 @@ func (s *Server) serveFault(ctx *fasthttp.RequestCtx, err error) {
 		return // there is no request, and nobody to read an answer
 	}
 	LingerOnClose(ctx.Conn())
+	// fasthttp leaves the deadline of what was written before, which may be over.
+	// If none can be set the connection is gone.
+	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(s.conns.sendTimeout))
 	s.pass(ctx, time.Now(), faultOf(err))
 }
 
