@@ -66,7 +66,7 @@ func newBench(ctx context.Context, s settings) (_ *bench, err error) {
 	if b.origin, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	go func() { _ = serveOrigin(b.origin) }() // its failure is seen by every request
+	go func() { _ = newOrigin().Serve(b.origin) }() // its failure is seen by every request
 	if b.redis, err = stack.StartRedis(ctx, stack.RedisOptions{}); err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (b *bench) port() (string, error) {
 // startAll starts every proxy that is installed and says of the others how to
 // install them.
 func (b *bench) startAll(ctx context.Context) error {
-	kinds := []*kind{&nginx, &haproxy, &lua, {name: "gateway", start: func(b *bench, p *proxy) error { return startGateway(b, p, b.gateway) }}}
+	kinds := []*kind{&nginx, &haproxy, &lua, &pump, {name: "gateway", start: func(b *bench, p *proxy) error { return startGateway(b, p, b.gateway) }}}
 	if b.baseline != "" {
 		kinds = append(kinds, &kind{name: "baseline", start: func(b *bench, p *proxy) error { return startGateway(b, p, b.baseline) }})
 	}

@@ -148,7 +148,7 @@ func (c *client) do(request []byte) error {
 			return fmt.Errorf("%w: %.200q", errAnswer, c.buffer[:n])
 		}
 	}
-	if !bytes.HasPrefix(c.buffer, []byte("HTTP/1.1 200 ")) || !bytes.HasSuffix(c.buffer[:n], answer[len(answer)-1024:]) {
+	if !bytes.HasPrefix(c.buffer, []byte("HTTP/1.1 200 ")) || !bytes.HasSuffix(c.buffer[:n], answer) {
 		return fmt.Errorf("%w: %.300q", errAnswer, c.buffer[:n])
 	}
 	return nil
