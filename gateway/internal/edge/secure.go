@@ -39,9 +39,7 @@ func Secure() Step {
 		return func(ex *Exchange) {
 			next(ex)
 			h := &ex.Ctx.Response.Header
-			for i := range secureHeaders {
-				h.SetCanonical(secureHeaders[i].name, secureHeaders[i].value)
-			}
+			setBlock(h)
 			if ex.Secure {
 				h.SetCanonical(transportSecurity.name, transportSecurity.value)
 			}
