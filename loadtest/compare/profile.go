@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -51,27 +53,60 @@ func (b *bench) mix(ctx context.Context, p *proxy) error {
 	return nil
 }
 
+// fetchProfile writes what the gateway's processor time went into.
 func fetchProfile(ctx context.Context, ops, file string) error {
-	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", ops, int(profileTime.Seconds()))
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	profile, err := get(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", ops, int(profileTime.Seconds())))
 	if err != nil {
 		return err
+	}
+	return os.WriteFile(file, profile, 0o644)
+}
+
+// get gets a document of the ops listener.
+func get(ctx context.Context, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", url, response.Status)
+		return nil, fmt.Errorf("%s: %s", url, response.Status)
 	}
-	out, err := os.Create(file)
+	return io.ReadAll(response.Body)
+}
+
+// limits is how a gateway's limits were decided.
+type limits struct{ commands, fallback float64 }
+
+var (
+	limitCommands = regexp.MustCompile(`(?m)^gateway_ratelimit_redis_commands_total (\S+)$`)
+	limitFallback = regexp.MustCompile(`(?m)^gateway_ratelimit_fallback_total (\S+)$`)
+)
+
+// limits asks a gateway; of other proxies nothing is known.
+func (p *proxy) limits(ctx context.Context) (l limits, err error) {
+	if p.ops == "" {
+		return l, nil
+	}
+	metrics, err := get(ctx, "http://"+p.ops+"/metrics")
 	if err != nil {
-		return err
+		return l, err
 	}
-	defer out.Close()
-	if _, err := io.Copy(out, response.Body); err != nil {
-		return err
+	for _, m := range []struct {
+		pattern *regexp.Regexp
+		value   *float64
+	}{{limitCommands, &l.commands}, {limitFallback, &l.fallback}} {
+		found := m.pattern.FindSubmatch(metrics)
+		if found == nil {
+			return l, fmt.Errorf("there is no metric %v", m.pattern)
+		}
+		if *m.value, err = strconv.ParseFloat(string(found[1]), 64); err != nil {
+			return l, err
+		}
 	}
-	return out.Close()
+	return l, nil
 }

@@ -229,6 +229,8 @@ func startGateway(b *bench, p *proxy, program string) (err error) {
 		"LOG_FILE=" + b.path(p.name+"-"+port+".log"), "REDIS_URL=" + b.redis.URL(), "BACKENDS=" + b.origin.Addr().String(),
 		"GATEWAY_HTTP_ADDR=" + p.plain, "GATEWAY_TLS_ADDR=" + p.tls, "GATEWAY_OPS_ADDR=" + p.ops,
 		"TLS_CERT_FILE=" + b.path("cert.pem"), "TLS_KEY_FILE=" + b.path("key.pem"), "RATE_LIMIT_FILE=" + limits,
+		// Redis shares its core with the load, and is to decide all the same.
+		"REDIS_TIMEOUT=1s",
 		"MAX_CONNECTIONS_PER_ADDRESS=20000", "TOKEN_CACHE_TOKENS=20000", "DRAIN_DELAY=0s", "SHUTDOWN_TIMEOUT=2s",
 	}, program)
 }

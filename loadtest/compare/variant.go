@@ -68,7 +68,7 @@ func own(p *proxy) bool { return p.tls != "" } // nginx and ours
 // cost measures CPU time per request. In each round every proxy has its turn,
 // each time in another order.
 func (b *bench) cost(ctx context.Context, title string, takesPart func(*proxy) bool, of func(*proxy) (*load, error)) (*table, error) {
-	t := &table{title: title, columns: []string{"CPU µs/request", "÷ nginx", "Redis µs/request", "requests/s"}}
+	t := &table{title: title, columns: []string{"CPU µs/request", "÷ nginx", "Redis µs/request", "Redis commands/request", "requests/s"}}
 	proxies := slices.DeleteFunc(slices.Clone(b.proxies), func(p *proxy) bool { return !takesPart(p) })
 	for round := range b.rounds + 1 {
 		for i := range proxies {
@@ -104,6 +104,10 @@ func (b *bench) round(ctx context.Context, p *proxy, of func(*proxy) (*load, err
 		return nil, err
 	}
 	redisBefore := b.redisTime()
+	limitsBefore, err := p.limits(ctx)
+	if err != nil {
+		return nil, err
+	}
 	start := time.Now()
 	if _, err := l.run(ctx); err != nil {
 		return nil, err
@@ -113,9 +117,16 @@ func (b *bench) round(ctx context.Context, p *proxy, of func(*proxy) (*load, err
 	if err != nil {
 		return nil, err
 	}
+	limits, err := p.limits(ctx)
+	if err != nil {
+		return nil, err
+	}
 	n := float64(l.requests)
+	if alone := limits.fallback - limitsBefore.fallback; alone > n/100 {
+		return nil, fmt.Errorf("%.0f of %.0f requests were counted without Redis, which had too little of its core", alone, n)
+	}
 	return []float64{
-		micros(after-before) / n, 0, micros(b.redisTime()-redisBefore) / n, n / took.Seconds(),
+		micros(after-before) / n, 0, micros(b.redisTime()-redisBefore) / n, (limits.commands - limitsBefore.commands) / n, n / took.Seconds(),
 	}, nil
 }
 
