@@ -57,7 +57,9 @@ func (c *Config) Validate(m *config.Mistakes) {
 	if c.DocumentFile != "" {
 		if document, err := c.document(); err != nil {
 			m.Add("OPENAPI_FILE", "is %s, which cannot be read: %v", c.DocumentFile, reasonOf(err))
-		} else if _, err := route.Compile(document); err != nil {
+		} else if table, err := route.Compile(document); err != nil {
+			m.Add("OPENAPI_FILE", "is %s: %v", c.DocumentFile, err)
+		} else if err := edge.CheckLocal(table, localOperations); err != nil {
 			m.Add("OPENAPI_FILE", "is %s: %v", c.DocumentFile, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/gateway/internal/edge"
 	"gatehouse/gateway/internal/keys"
+	"gatehouse/gateway/internal/proxy"
 	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/internal/feed"
 	"gatehouse/internal/limit"
@@ -28,6 +29,7 @@ const (
 
 // follows is what a gateway is told while it runs, besides requests.
 type follows struct {
+	issuers  *proxy.Proxy // of the keys; the gateway's own unless they are elsewhere
 	keys     *keys.Source
 	policies *watch.File // nil for the built-in ones
 	feed     *feed.Follower
@@ -46,8 +48,9 @@ func (g *Gateway) follow(o Options) (err error) {
 	f.feed = feed.NewFollower(feed.Options{Client: g.redis, Apply: f.apply, Log: g.log, Now: time.Now})
 	f.fleet = ratelimit.NewFleet(g.redis, uuid.NewString(), g.config.Limits.FleetSize)
 	f.shadow = ratelimit.NewShadow(g.redis, g.log, time.Now)
+	issuers := g.issuers(o)
 	f.keys, err = keys.Open(keys.Options{
-		Config: g.config.Keys, Token: g.config.Token, Backends: g.config.Proxy.Backends, Fetch: g.proxy.Fetch, Log: g.log, Now: o.Now,
+		Config: g.config.Keys, Token: g.config.Token, Backends: issuers, Fetch: f.issuers.Fetch, Log: g.log, Now: o.Now,
 	})
 	if err != nil {
 		return err
@@ -68,6 +71,19 @@ func (g *Gateway) follow(o Options) (err error) {
 		Name: "limits", Path: g.config.Limits.File, Every: limitsPoll, Apply: g.followPolicies, Log: g.log,
 	})
 	return err
+}
+
+// issuers returns the addresses of those who serve the public keys, and takes up
+// those that are not among the gateway's backends.
+func (g *Gateway) issuers(o Options) []string {
+	g.follows.issuers = g.proxy
+	if len(g.config.Keys.Backends) == 0 {
+		return g.config.Proxy.Backends
+	}
+	c := g.config.Proxy
+	c.Backends, c.HealthPath = g.config.Keys.Backends, off // asking for keys tells enough
+	g.follows.issuers = proxy.New(proxy.Options{Config: c, Dial: o.Dial, Log: g.log})
+	return c.Backends
 }
 
 func (g *Gateway) followPolicies(content []byte) error {

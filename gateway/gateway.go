@@ -52,6 +52,9 @@ type Gateway struct {
 	listeners []listener
 }
 
+// localOperations are what the gateway can answer by itself, by operationId.
+var localOperations = []string{"getOpenAPI", "explainLimits", "getShadowLimits"}
+
 // listener is a socket that is open and not served yet.
 type listener struct {
 	name  string // tls, http or ops
@@ -92,11 +95,10 @@ func (g *Gateway) assemble(o Options) error {
 	if g.redis, err = redisconn.Open(g.config.Redis, g.log); err != nil {
 		return err
 	}
-	dial, err := g.secureDialer(o.Dial)
-	if err != nil {
+	if o.Dial, err = g.secureDialer(o.Dial); err != nil {
 		return err
 	}
-	g.proxy = proxy.New(proxy.Options{Config: g.config.Proxy, Dial: dial, Log: g.log})
+	g.proxy = proxy.New(proxy.Options{Config: g.config.Proxy, Dial: o.Dial, Log: g.log})
 	if err := g.follow(o); err != nil {
 		return err
 	}
@@ -247,6 +249,9 @@ func (g *Gateway) stop(drain time.Duration) {
 func (g *Gateway) close() {
 	for _, l := range g.listeners {
 		_ = l.ln.Close() // closed already after a normal stop
+	}
+	if issuers := g.follows.issuers; issuers != nil && issuers != g.proxy {
+		issuers.Close()
 	}
 	if g.proxy != nil {
 		g.proxy.Close()

@@ -286,3 +286,27 @@ func TestKeyFileWithAMistake(t *testing.T) {
 		t.Error("whoever asks for it is not told again")
 	}
 }
+
+// TestKeysOfAnotherService holds that a gateway in front of a service that is
+// not ours gets the keys from our backends, and sends them no requests.
+func TestKeysOfAnotherService(t *testing.T) {
+	t.Parallel()
+	f := newKeyFile(t, token.EdDSA)
+	ours := newBackend(t)
+	others := f.serve(ours)
+	r := newRig(t, func(c *Config) {
+		c.Token = f.config("")
+		c.Keys.JWKS, c.Keys.Backends = "backend", []string{ours.addr}
+	})
+	eventually(t, "the gateway has the keys", func() bool { return r.follows.keys.Check(t.Context()) == nil })
+	signed := sign(t, f.Keyring, "tenant1", uuid.New())
+	if a := r.do(t, "GET", "/things/7", map[string]string{"Authorization": "Bearer " + signed}, ""); a.status != 200 {
+		t.Errorf("answer = %d %s", a.status, a.body)
+	}
+	if got, _ := r.backend.last(); got.target != "/things/7" {
+		t.Errorf("the service got %q", got.target)
+	}
+	if n := others.Load(); n != 0 {
+		t.Errorf("our backend got %d requests besides those for keys", n)
+	}
+}

@@ -61,13 +61,18 @@ func serve(ctx context.Context) error {
 	return errors.Join(err, flush())
 }
 
-// check prints OK and the settings that are in force.
+// check prints OK, what the gateway would enforce, and the settings that are in
+// force.
 func check() error {
 	var c gateway.Config
 	if err := config.Load(&c, os.Environ()); err != nil {
 		return err
 	}
 	fmt.Println("OK")
+	if err := c.Report(os.Stdout); err != nil {
+		return err
+	}
+	fmt.Println("\nSettings")
 	for _, attr := range config.Summary(&c) {
 		fmt.Printf("  %s=%s\n", attr.Key, attr.Value)
 	}

@@ -11,7 +11,7 @@ import (
 const usage = `usage: gateway [command]
 
   serve     answer requests (the default)
-  check     check the configuration and show it, without secrets
+  check     check the configuration and the document, show what they enforce
   health    ask the running gateway whether it is ready
   settings  print every setting with its default, as JSON
   version   print the version

@@ -234,11 +234,13 @@ type Conn struct {
 	socket syscall.RawConn          // nil for what is no socket
 	secure atomic.Pointer[tls.Conn] // over this one; nil for none
 
-	state  atomic.Int32
-	reads  atomic.Uint32 // reads that brought something
-	spent  atomic.Uint32 // reads when it fell idle
-	linger atomic.Bool
-	closed atomic.Bool
+	state atomic.Int32
+	reads atomic.Uint32 // reads that brought something
+	spent atomic.Uint32 // reads when it fell idle
+
+	linger  atomic.Bool
+	closed  atomic.Bool
+	chunked bool // the body of the last request was
 
 	waiting     bool        // for a request, for a short while; known to who reads
 	parking     atomic.Bool // the server is to let go of it, and not to close it

@@ -3,7 +3,11 @@ package edge
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -14,10 +18,8 @@ import (
 // served by the gateway go to their handlers, by operationId, all others to the
 // proxy. An operation without a handler is an error.
 func Dispatch(table *route.Table, local map[string]Handler, proxy Handler) (Handler, error) {
-	for _, r := range table.Routes() {
-		if r.Local && r.Method != fasthttp.MethodOptions && local[r.ID] == nil {
-			return nil, fmt.Errorf("%s %s: x-served-by is gateway, but the gateway has no operation %q", r.Method, r.Template, r.ID)
-		}
+	if err := CheckLocal(table, slices.Collect(maps.Keys(local))); err != nil {
+		return nil, err
 	}
 	return func(ex *Exchange) {
 		switch {
@@ -30,6 +32,21 @@ func Dispatch(table *route.Table, local map[string]Handler, proxy Handler) (Hand
 			local[ex.Route.ID](ex)
 		}
 	}, nil
+}
+
+// CheckLocal returns an error that names all operations which the document wants
+// served by the gateway and which are not among known.
+func CheckLocal(table *route.Table, known []string) error {
+	var missing []string
+	for _, r := range table.Routes() {
+		if r.Local && !r.Implied && !slices.Contains(known, r.ID) {
+			missing = append(missing, fmt.Sprintf("%s %s: x-served-by is gateway, but the gateway has no operation %q", r.Method, r.Template, r.ID))
+		}
+	}
+	if len(missing) > 0 {
+		return errors.New(strings.Join(missing, "\n    "))
+	}
+	return nil
 }
 
 // Document serves the OpenAPI document. It changes only with a new start, so

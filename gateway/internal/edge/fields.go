@@ -16,6 +16,7 @@ type Fields struct {
 	TransferEncoding []byte
 	Origin           []byte
 	PreflightMethod  []byte // Access-Control-Request-Method
+	Expect           []byte
 	RequestID        []byte
 	TenantID         []byte
 	ForwardedProto   []byte
@@ -67,13 +68,20 @@ func (f *Fields) note(name, value []byte) (reason string) {
 	case 6:
 		if equalFold(name, "origin") {
 			single = &f.Origin
+		} else if equalFold(name, "expect") {
+			single = &f.Expect
 		}
 	case 8:
 		if equalFold(name, "if-match") {
 			single = &f.ifMatch
 		}
 	case 10:
-		f.Connection = f.Connection || equalFold(name, "connection")
+		if equalFold(name, "connection") {
+			f.Connection = true
+			if namesEndToEnd(value) {
+				return "The Connection header names a header that is not the connection's."
+			}
+		}
 	case 11:
 		if equalFold(name, "x-tenant-id") {
 			single = &f.TenantID
@@ -166,13 +174,21 @@ func (l *Lines) Next() (name, value []byte, ok bool) {
 	}
 	name, value = line[:colon], line[colon+1:]
 	for _, c := range name {
-		if c <= ' ' || c >= 0x7f {
-			l.fault = "A header name holds a space or a control character."
+		if !tokenByte[c] {
+			l.fault = "A header name holds a character that names do not have."
 			return nil, nil, false
 		}
 	}
 	return name, trim(value), true
 }
+
+// tokenByte holds the bytes of which names consist (RFC 9110 section 5.6.2).
+var tokenByte = func() (ok [256]bool) {
+	for c := range 256 {
+		ok[c] = unreserved(byte(c)) || bytes.IndexByte([]byte("!#$%&'*+^`|"), byte(c)) >= 0
+	}
+	return ok
+}()
 
 func trim(b []byte) []byte {
 	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {

@@ -58,8 +58,14 @@ func (ex *Exchange) messageFault() string {
 	default:
 		return "The protocol version is neither HTTP/1.1 nor HTTP/1.0."
 	}
-	if reason := hostFault(f.Host); reason != "" {
-		return reason
+	if !validHost(f.Host) {
+		return "The Host header is not a host name with an optional port."
+	}
+	if f.Expect != nil && !equalFold(f.Expect, "100-continue") {
+		return "The Expect header asks for something other than 100-continue."
+	}
+	if n := f.ContentLength; len(n) > 1 && n[0] == '0' {
+		return "The Content-Length has leading zeros."
 	}
 	if f.TransferEncoding != nil {
 		if f.ContentLength != nil {
@@ -71,20 +77,6 @@ func (ex *Exchange) messageFault() string {
 	}
 	if f.HasBody() && (string(ex.Method) == "GET" || string(ex.Method) == "HEAD") {
 		return "A GET or HEAD request has a body."
-	}
-	return ""
-}
-
-// hostFault checks the Host header: a host and perhaps a port, without user
-// information, which fasthttp would cut off. HTTP/1.0 may do without.
-func hostFault(host []byte) string {
-	for _, c := range host {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
-			c == '-', c == '.', c == '_', c == ':', c == '[', c == ']':
-		default:
-			return "The Host header is not a host name with an optional port."
-		}
 	}
 	return ""
 }

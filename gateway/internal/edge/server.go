@@ -189,8 +189,13 @@ func faultOf(err error) *problem.Error {
 
 func (s *Server) pass(ctx *fasthttp.RequestCtx, start time.Time, fault *problem.Error) {
 	ex := s.pool.Get().(*Exchange)
+	conn := connOf(ctx.Conn())
+	if fault == nil {
+		fault = conn.behindChunked()
+	}
 	ex.begin(ctx, start, fault)
 	s.handler(ex)
+	conn.noteBody(&ex.Fields)
 	if s.draining.Load() {
 		ctx.SetConnectionClose()
 	}

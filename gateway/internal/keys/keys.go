@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,8 @@ const (
 
 // Config is where keys come from besides the gateway's own settings.
 type Config struct {
-	JWKS string `env:"JWT_JWKS" envDefault:"off" doc:"backend gets the public keys of EdDSA tokens from the backends, so that the gateway holds no key that signs; off does without" kind:"backend or off"`
+	JWKS     string   `env:"JWT_JWKS" envDefault:"off" doc:"backend gets the public keys of EdDSA tokens from the backends, so that the gateway holds no key that signs; off does without" kind:"backend or off"`
+	Backends []string `env:"JWT_JWKS_BACKENDS" doc:"Backends to get the keys from, where BACKENDS are of another service" kind:"a comma-separated list of host:port"`
 }
 
 // On reports whether keys come from the backends.
@@ -41,6 +43,14 @@ func (c *Config) On() bool { return c.JWKS == backend }
 func (c *Config) Validate(m *config.Mistakes) {
 	if c.JWKS != off && c.JWKS != backend {
 		m.Add("JWT_JWKS", "is %q; backend or off is wanted", c.JWKS)
+	}
+	for _, addr := range c.Backends {
+		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
+			m.Add("JWT_JWKS_BACKENDS", "holds %q; host:port is wanted", addr)
+		}
+	}
+	if len(c.Backends) > 0 && !c.On() {
+		m.Add("JWT_JWKS_BACKENDS", "is given, but JWT_JWKS is off")
 	}
 }
 

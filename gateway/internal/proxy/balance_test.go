@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -207,6 +208,24 @@ func TestEjection(t *testing.T) {
 		time.Sleep(slowReturn / 2)
 		between(t, "in the end", picks(p, 10000)[b.addr], 2300, 2700)
 
+		// Having nothing to do does not make a cold backend everybody's choice.
+		fail(b, timedOut, ejectAfter)
+		time.Sleep(2 * maxEjection)
+		synctest.Wait()
+		fail(b, timedOut, 1)
+		time.Sleep(minEjection)
+		synctest.Wait()
+		for _, other := range *p.members.Load() {
+			if other != b {
+				other.inFlight.Store(100)
+			}
+		}
+		between(t, "at once, when the others are busy", picks(p, 10000)[b.addr], 300, 1200)
+		time.Sleep(slowReturn)
+		for _, other := range *p.members.Load() {
+			other.inFlight.Store(0)
+		}
+
 		// After a long time of use its past is forgotten.
 		fail(b, answered, 1)
 		time.Sleep(maxEjection)
@@ -350,6 +369,40 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	want(t, "the next request", status, body, 200, "fine")
 }
 
+// TestLastRequestOfABackend: what was under way when a backend left ends as
+// usual, and its connection with it.
+func TestLastRequestOfABackend(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan struct{}), make(chan struct{})
+	u := newUpstream(t, func(n int, r *http.Request, _ string, conn net.Conn) bool {
+		if n == 2 {
+			close(entered)
+			<-release
+		}
+		return ok("fine")(n, r, "", conn)
+	})
+	p := newProxy(t, nil, u.addr)
+	ask(p, "GET", "")
+	b := member(t, p, u.addr)
+	last := make(chan string)
+	go func() {
+		_, body := ask(p, "POST", "x")
+		last <- body
+	}()
+	<-entered
+	p.adopt(u.addr, nil)
+	close(release)
+	if got := <-last; got != "fine" {
+		t.Errorf("the request under way got %q", got)
+	}
+	if len(b.idle) != 0 || b.conns != 0 {
+		t.Errorf("%d idle of %d connections are left", len(b.idle), b.conns)
+	}
+	if got := p.pick(new(tried)); got != nil {
+		t.Errorf("picked %s", got.addr)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	var dials atomic.Int32
@@ -424,4 +477,38 @@ func manyAddrs(n int) (list []string) {
 		list = append(list, fmt.Sprintf("10.0.0.%d:80", i+1))
 	}
 	return list
+}
+
+// BenchmarkPick is what choosing one of eight backends costs a request, with its
+// accounts.
+func BenchmarkPick(b *testing.B) {
+	o := Options{Config: Config{Backends: manyAddrs(8)}, Random: rand.Uint64}
+	p := open(b, o)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			var seen tried
+			p.budget.earn()
+			chosen := p.pick(&seen)
+			chosen.begin()
+			chosen.end(answered, time.Millisecond)
+		}
+	})
+}
+
+// BenchmarkQuiet is what it costs to look whether a connection is quiet before
+// it is used again: one system call.
+func BenchmarkQuiet(b *testing.B) {
+	u := newUpstream(b, ok(""))
+	raw, err := net.Dial("tcp", u.addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer raw.Close()
+	c := newConn(raw)
+	for b.Loop() {
+		if !c.quiet() {
+			b.Fatal("something has arrived")
+		}
+	}
 }

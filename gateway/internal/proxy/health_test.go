@@ -156,9 +156,16 @@ func TestNotReadyLeavesAtOnce(t *testing.T) {
 		if last != "GET /health/ready "+a1 && last != "GET /health/ready "+a2 {
 			t.Errorf("asked for %q", last)
 		}
+		for range 2 {
+			n.set(503, a1)
+			time.Sleep(round)
+			wantAddrs(t, "draining", p, a2)
+			n.set(200, a1)
+			checked(member(t, p, a1), ready)
+			wantAddrs(t, "ready again", p, a1, a2)
+		}
 		n.set(503, a1)
 		time.Sleep(round)
-		wantAddrs(t, "draining", p, a2)
 		// It answers, so it is better than nothing.
 		n.set(0, a2)
 		time.Sleep(2 * round)
@@ -271,8 +278,12 @@ func TestAllGone(t *testing.T) {
 			t.Errorf("it took %v to say", took)
 		}
 		n.set(200, a2)
-		time.Sleep(2 * anxious)
-		wantAddrs(t, "soon after", p, a2)
+		start = time.Now()
+		checked(member(t, p, a2), ready)
+		wantAddrs(t, "with its first answer", p, a2)
+		if took := time.Since(start); took > 2*anxious {
+			t.Errorf("it took %v to notice", took)
+		}
 	})
 }
 

@@ -53,7 +53,7 @@ func readAlias(v any) (alias Alias, ok bool) {
 // for, up to a slash.
 func isPrefix(s string) bool {
 	path, closed := strings.CutSuffix(s, "/")
-	return s == "/" || closed && strings.HasPrefix(path, "/") && !strings.Contains(path, "{") && badTemplate(path) == ""
+	return s == "/" || closed && strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "{}") && !strings.HasSuffix(path, "/") && badTemplate(path) == ""
 }
 
 // clash returns a path of the document, or the prefix that aliases stand for,
@@ -74,9 +74,9 @@ func (c *compiler) clash(template, prefix string) string {
 	return ""
 }
 
-// meet reports whether there are requests that match both.
+// meet reports whether there may be requests that match both.
 func meet(a, b []string) bool {
 	return slices.EqualFunc(a, b, func(x, y string) bool {
-		return x == y || strings.HasPrefix(x, "{") || strings.HasPrefix(y, "{")
+		return x == y || strings.Contains(x, "{") || strings.Contains(y, "{")
 	})
 }

@@ -2,6 +2,7 @@ package route
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,8 +34,10 @@ func Compile(document []byte) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
 	}
-	// Examples are held against their schemas by the tests of the document.
-	err = doc.Validate(loader.Context, openapi3.DisableExamplesValidation(), openapi3.EnableMultiError())
+	// Examples, defaults and patterns are for whoever checks bodies, which the
+	// edge does not; patterns may also be in a dialect that Go does not have.
+	err = doc.Validate(loader.Context, openapi3.DisableExamplesValidation(), openapi3.DisableSchemaDefaultsValidation(),
+		openapi3.DisableSchemaPatternValidation(), openapi3.EnableMultiError())
 	if err != nil {
 		return nil, fmt.Errorf("the OpenAPI document is not valid: %w", err)
 	}
@@ -96,15 +99,21 @@ func (c *compiler) path(template string, item *openapi3.PathItem) {
 	place.path = p
 	c.paths = append(c.paths, p)
 
+	if len(item.Servers) > 0 {
+		c.addf("%s: servers of its own; all paths are served under the document's first server", template)
+	}
 	operations := item.Operations()
 	for _, method := range methods {
 		if op := operations[method]; op != nil {
+			if op.Servers != nil && len(*op.Servers) > 0 {
+				c.addf("%s %s: servers of its own; all paths are served under the document's first server", method, template)
+			}
 			p.byMethod[methodIndex(method)] = c.operation(method, template, op)
 			delete(operations, method)
 		}
 	}
-	for method := range operations {
-		c.addf("%s %s: the gateway does not serve this method", method, template)
+	for _, method := range slices.Sorted(maps.Keys(operations)) {
+		c.addf("%s %s: the gateway does not serve this method; leave it out", method, template)
 	}
 	for _, r := range p.byMethod {
 		if r != nil {
@@ -127,11 +136,11 @@ func (c *compiler) addImplied(p *Path) {
 	get, head, options := methodIndex("GET"), methodIndex("HEAD"), methodIndex("OPTIONS")
 	if p.byMethod[get] != nil && p.byMethod[head] == nil {
 		r := *p.byMethod[get]
-		r.Method = "HEAD"
+		r.Method, r.Implied = "HEAD", true
 		p.byMethod[head] = &r
 	}
 	if p.byMethod[options] != nil {
-		c.addf("OPTIONS %s: the gateway answers this method by itself", p.Template)
+		c.addf("OPTIONS %s: the gateway answers this method by itself; leave it out", p.Template)
 	}
 	p.byMethod[options] = &Route{
 		Method:   "OPTIONS",
@@ -139,6 +148,7 @@ func (c *compiler) addImplied(p *Path) {
 		Class:    Probe,
 		Public:   true,
 		Local:    true,
+		Implied:  true,
 		Timeout:  DefaultTimeout,
 		MaxBody:  bodilessLimit,
 		Metrics:  telemetry.NewRoute("gateway", "OPTIONS", "*"),
@@ -150,42 +160,6 @@ func (c *compiler) addImplied(p *Path) {
 		}
 	}
 	p.Allow = strings.Join(allow, ", ")
-}
-
-// badTemplate says why a template cannot be matched, or "". Requests are
-// matched byte for byte in canonical form, so a static segment may hold only
-// characters that are never escaped.
-func badTemplate(template string) string {
-	if template == "/" {
-		return ""
-	}
-	for segment := range strings.SplitSeq(template[1:], "/") {
-		name, isParam := strings.CutPrefix(segment, "{")
-		switch {
-		case segment == "":
-			return "has an empty segment, which no request can match"
-		case segment == "." || segment == "..":
-			return "has a dot segment, which no request can match"
-		case isParam:
-			name, closed := strings.CutSuffix(name, "}")
-			if !closed || name == "" || strings.ContainsAny(name, "{}") {
-				return fmt.Sprintf("segment %q: a parameter must fill its segment", segment)
-			}
-		case strings.ContainsFunc(segment, func(r rune) bool { return !unreserved(r) }):
-			return fmt.Sprintf("segment %q: only letters, digits and -._~ are allowed, or one parameter", segment)
-		}
-	}
-	return ""
-}
-
-// unreserved is RFC 3986 section 2.3.
-func unreserved(r rune) bool {
-	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9',
-		r == '-', r == '.', r == '_', r == '~':
-		return true
-	}
-	return false
 }
 
 func (c *compiler) operation(method, template string, op *openapi3.Operation) *Route {
@@ -210,11 +184,14 @@ func (c *compiler) public(where string, op *openapi3.Operation) bool {
 	for _, requirement := range requirements {
 		if len(requirement) == 0 {
 			c.addf("%s: security: {} would make signing in optional; write [] or name a scheme", where)
+			continue
 		}
-		for name := range requirement {
-			if !c.bearer(name) {
-				c.addf("%s: security scheme %q is not of type http with scheme bearer", where, name)
-			}
+		// What else it asks for, such as a key in a header of its own, is for
+		// the backend to check.
+		names := slices.Sorted(maps.Keys(requirement))
+		if !slices.ContainsFunc(names, c.bearer) {
+			c.addf("%s: security scheme %q is not of type http with scheme bearer, which is how callers sign in here",
+				where, strings.Join(names, ", "))
 		}
 	}
 	return false

@@ -70,6 +70,9 @@ type Route struct {
 	Role token.Role
 	// Local operations are answered by the gateway.
 	Local bool
+	// Implied operations are not in the document: HEAD where GET is, and
+	// OPTIONS.
+	Implied bool
 
 	// Timeout is the longest that the whole exchange with the backend may take.
 	Timeout time.Duration

@@ -33,9 +33,10 @@ type Path struct {
 
 // node is a position in the tree of path segments.
 type node struct {
-	static map[string]*node
-	param  *node
-	path   *Path
+	static   map[string]*node
+	patterns []pattern
+	param    *node
+	path     *Path
 }
 
 // methodIndex returns the index in methods, or -1.
@@ -87,9 +88,10 @@ func (t *Table) WithoutAliases() *Table {
 	return &without
 }
 
-// find matches the segments in rest. A static segment goes before a parameter;
-// when it leads nowhere the parameter is tried. The tree is as deep as the
-// longest template, which bounds the recursion.
+// find matches the segments in rest. A static segment goes before one that has a
+// parameter in it, and that before one that is a parameter; when it leads nowhere
+// the next is tried. The tree is as deep as the longest template, which bounds the
+// recursion.
 func (n *node) find(rest []byte) *Path {
 	segment, more := rest, false
 	for i, c := range rest {
@@ -101,6 +103,13 @@ func (n *node) find(rest []byte) *Path {
 	if next := n.static[string(segment)]; next != nil {
 		if p := next.end(rest, more); p != nil {
 			return p
+		}
+	}
+	for i := range n.patterns {
+		if n.patterns[i].matches(segment) {
+			if p := n.patterns[i].next.end(rest, more); p != nil {
+				return p
+			}
 		}
 	}
 	if n.param != nil && len(segment) > 0 {
@@ -120,22 +129,7 @@ func (n *node) end(rest []byte, more bool) *Path {
 // matches the same paths was inserted before.
 func (n *node) insert(template string) *node {
 	for segment := range strings.SplitSeq(strings.TrimPrefix(template, "/"), "/") {
-		if strings.HasPrefix(segment, "{") {
-			if n.param == nil {
-				n.param = &node{}
-			}
-			n = n.param
-			continue
-		}
-		next := n.static[segment]
-		if next == nil {
-			next = &node{}
-			if n.static == nil {
-				n.static = map[string]*node{}
-			}
-			n.static[segment] = next
-		}
-		n = next
+		n = n.under(segment)
 	}
 	return n
 }
