@@ -58,14 +58,28 @@ func columns(b *strings.Builder, f func(line func(cells ...string))) {
 func (c *Config) reportPlaces(b *strings.Builder) {
 	b.WriteString("\nListeners and backends\n")
 	columns(b, func(line func(...string)) {
-		for _, l := range []struct{ name, addr string }{{"https", c.TLSAddr}, {"http", c.HTTPAddr}, {"ops", c.OpsAddr}} {
+		for _, l := range []struct{ name, addr, note string }{
+			{"https", c.TLSAddr, ""}, {"http", c.HTTPAddr, c.redirectNote()}, {"ops", c.OpsAddr, ""},
+		} {
 			if isOff(l.addr) {
-				l.addr = off
+				line(l.name, off)
+			} else {
+				line(l.name, l.addr+l.note)
 			}
-			line(l.name, l.addr)
 		}
-		line("backends", strings.Join(c.Proxy.Backends, ", "))
+		backends := strings.Join(c.Proxy.Backends, ", ")
+		if c.Upstream.UpstreamCAFile != "" {
+			backends += ", over TLS"
+		}
+		line("backends", backends)
 	})
+}
+
+func (c *Config) redirectNote() string {
+	if port := c.Edge.Redirect.String(); port != off {
+		return ", redirects to HTTPS on port " + port
+	}
+	return ""
 }
 
 func (c *Config) reportOperations(b *strings.Builder, table *route.Table) {

@@ -16,7 +16,11 @@ func TestReport(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"check_foreign.txt": func(c *Config) {
 			c.DocumentFile, c.Limits.File = "internal/route/testdata/foreign.yaml", ""
-			c.TLSAddr, c.HTTPAddr = ":8443", ""
+			c.TLSAddr, c.HTTPAddr = ":8443", ":8080"
+			if err := c.Edge.Redirect.UnmarshalText([]byte("443")); err != nil {
+				t.Fatal(err)
+			}
+			c.Upstream.UpstreamCAFile = "/etc/gatehouse/backends.pem"
 		},
 		"check_limits.txt": limits(t, "public=30/1m,10", "free.write=none", "premium.user=9/1h,9 shadow 1/1h,1"),
 	} {
