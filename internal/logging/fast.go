@@ -28,7 +28,8 @@ func Log(log *slog.Logger, at time.Time, level slog.Level, message string, attrs
 		return
 	}
 	line := lines.Get().(*[]byte)
-	b := append((*line)[:0], `{"time":"`...)
+	b := (*line)[:0]
+	b = append(b, `{"time":"`...)
 	b = at.AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","level":"`...)
 	b = append(b, level.String()...)

@@ -32,7 +32,7 @@ func (t *table) add(round int, name string, figures []float64) {
 func (t *table) divide(column, into int) {
 	for _, name := range t.names {
 		for round, figures := range t.rows[name] {
-			if by := t.rows[nginx.name][round]; by != nil && by[column] > 0 {
+			if by := t.rows[nginx.name][round]; len(by) > column && by[column] > 0 {
 				figures[into] = figures[column] / by[column]
 			}
 		}
