@@ -72,6 +72,7 @@ func newBenchBefore(tb testing.TB, store ratelimit.Store, end edge.Handler) *ben
 	g.aliases = edge.NewAliases(g.table, c.Edge.Compat, time.Now)
 	g.follows.tenants, g.follows.revoked = limit.NewBook(), revocation.NewSet(0, time.Now)
 	g.limits = edge.NewLimits(policies, limiter, nil, g.follows.tenants.Get)
+	g.admission = edge.NewAdmission(g.limits, func() int { return 1 }, g.table, c.Admission.Bounds(c.Proxy.MaxConns))
 	g.auth = edge.NewAuthenticator(edge.AuthenticatorOptions{
 		Keys: keys, Cache: edge.NewTokenCache(1000), Limits: g.limits, Revoked: g.follows.refused, Hash: c.Log.TenantHash, Now: time.Now,
 	})

@@ -46,5 +46,8 @@ func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 		g.auth.Authenticate(),
 		edge.Authorize(),
 		g.limits.LimitIdentity(),
+
+		// Last, so that nothing that is refused for another reason takes a slot.
+		g.admission.Admit(),
 	)
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"gatehouse/gateway/internal/admission"
 	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/problem"
@@ -81,6 +82,7 @@ type Exchange struct {
 	// Problem is what the request was refused with.
 	Problem *problem.Error
 
+	ticket  admission.Ticket
 	charges []ratelimit.Charge
 	tag     []byte // scratch of the limiting steps
 	body    []byte // scratch of Refuse

@@ -24,6 +24,7 @@ package route
 import (
 	"time"
 
+	"gatehouse/gateway/internal/admission"
 	"gatehouse/internal/telemetry"
 	"gatehouse/internal/token"
 )
@@ -86,6 +87,9 @@ type Route struct {
 	Allow string
 
 	Metrics *telemetry.Route
+	// Admission is where the gateway compares the operation's latency with its past;
+	// the pipeline sets it before it serves.
+	Admission *admission.Route
 }
 
 // TakesBody reports whether the document gives the operation a request body.
