@@ -71,6 +71,12 @@ bench: ## Run all Go benchmarks (BENCH=regexp BENCHTIME=1s COUNT=1)
 	if [ -z "$$dirs" ]; then echo 'bench: no benchmark found'; exit 1; fi; \
 	go test -timeout 30m -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -count $(COUNT) -benchmem $$dirs
 
+# Other proxies take part where they are installed; what is missing, and how to
+# install it, is said at the start. COMPARE=-help lists what can be chosen.
+.PHONY: bench/compare
+bench/compare: ## Measure a request's CPU time here and in other proxies, on Linux (COMPARE=flags)
+	go run ./loadtest/compare $(COMPARE)
+
 # Without a bound most of the time goes into making inputs small that are merely
 # new.
 .PHONY: fuzz

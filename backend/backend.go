@@ -45,6 +45,7 @@ type Backend struct {
 	prober  *tenant.Prober
 	redis   *redisconn.Client
 	keys    *token.Keyring
+	tls     security
 	// announcer tells the gateways of changes.
 	announcer *announce.Announcer
 	checker   *health.Checker
@@ -84,6 +85,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		return nil, fmt.Errorf("derive the key of request hashes: %w", err)
 	}
 	keys, err := token.Open(c.Token, log, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := openTLS(c.TLS, log)
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +153,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		prober:    prober,
 		redis:     redis,
 		keys:      keys,
+		tls:       secure,
 		announcer: announcer,
 		checker:   checker,
 		server: newServer(app, routes(checker, features{
@@ -210,10 +216,13 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	var runs sync.WaitGroup
 	runs.Go(func() { b.announcer.Run(announcing) })
 	runs.Go(func() { b.keys.Run(announcing) })
+	for _, file := range b.tls.files() {
+		runs.Go(func() { file.Run(announcing) })
+	}
 	b.server.Handler = b.lastWord(b.server.Handler)
 	failed := make(chan error, 2)
 	go func() { failed <- b.ops.Serve(opsListener) }()
-	go func() { failed <- b.server.Serve(api) }()
+	go func() { failed <- b.server.Serve(b.tls.over(api)) }()
 	b.log.Info("listening", "listener", "ops", "addr", opsListener.Addr().String())
 	b.log.Info("listening", "listener", "api", "addr", api.Addr().String())
 	b.log.Info("ready")
@@ -229,7 +238,12 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 
 // Reload looks now at the files that are followed. What is wrong with one is
 // logged, and its last good content stays in force.
-func (b *Backend) Reload() { _ = b.keys.Reload() }
+func (b *Backend) Reload() {
+	_ = b.keys.Reload()
+	for _, file := range b.tls.files() {
+		_ = file.Reload()
+	}
+}
 
 // stop ends what requests need once there are none.
 func (b *Backend) stop(silence func()) error {

@@ -22,6 +22,7 @@ type Config struct {
 	Addr    string `env:"BACKEND_ADDR" envDefault:":8081" doc:"Where gateways reach the backend" kind:"host:port or unix:/path"`
 	OpsAddr string `env:"BACKEND_OPS_ADDR" envDefault:"127.0.0.1:9091" doc:"Where operators reach metrics, health and profiles; it has no authentication" kind:"host:port"`
 
+	TLS      TLSConfig
 	Database pg.Config
 	Maint    pg.MaintConfig
 	Tenants  placement.Config
@@ -47,6 +48,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	} else if !filepath.IsAbs(path) || len(path) > maxSocketPath {
 		m.Add("BACKEND_ADDR", "is %q; unix: and an absolute path of at most %d bytes is wanted", c.Addr, maxSocketPath)
 	}
+	c.TLS.validate(m, c.Addr)
 	checkAddr(m, "BACKEND_OPS_ADDR", c.OpsAddr)
 	c.Database.Validate(m)
 	c.Maint.Validate(m)

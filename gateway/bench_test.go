@@ -3,7 +3,6 @@ package gateway
 import (
 	"bufio"
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/config"
 	"gatehouse/internal/limit"
+	"gatehouse/internal/logging"
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/revocation"
 	"gatehouse/internal/stack"
@@ -37,6 +37,16 @@ type bench struct {
 
 func newBench(tb testing.TB, store ratelimit.Store) *bench {
 	tb.Helper()
+	body := []byte(`{"message":"ok","data":{}}`)
+	return newBenchBefore(tb, store, func(ex *edge.Exchange) {
+		ex.Ctx.Response.Header.SetContentType("application/json")
+		ex.Ctx.Response.SetBody(body)
+	})
+}
+
+// newBenchBefore is newBench with another end.
+func newBenchBefore(tb testing.TB, store ratelimit.Store, end edge.Handler) *bench {
+	tb.Helper()
 	c := testConfig()
 	c.DocumentFile = "" // the real one
 	c.Log.HashKey = testSecret
@@ -44,7 +54,7 @@ func newBench(tb testing.TB, store ratelimit.Store) *bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	log := openLog(tb)
 	g := &Gateway{config: c, log: log}
 	if g.table, err = route.Compile(document); err != nil {
 		tb.Fatal(err)
@@ -62,14 +72,10 @@ func newBench(tb testing.TB, store ratelimit.Store) *bench {
 	g.aliases = edge.NewAliases(g.table, c.Edge.Compat, time.Now)
 	g.follows.tenants, g.follows.revoked = limit.NewBook(), revocation.NewSet(0, time.Now)
 	g.limits = edge.NewLimits(policies, limiter, nil, g.follows.tenants.Get)
+	g.admission = edge.NewAdmission(g.limits, func() int { return 1 }, g.table, c.Admission.Bounds(c.Proxy.MaxConns))
 	g.auth = edge.NewAuthenticator(edge.AuthenticatorOptions{
 		Keys: keys, Cache: edge.NewTokenCache(1000), Limits: g.limits, Revoked: g.follows.refused, Hash: c.Log.TenantHash, Now: time.Now,
 	})
-	body := []byte(`{"message":"ok","data":{}}`)
-	end := func(ex *edge.Exchange) {
-		ex.Ctx.Response.Header.SetContentType("application/json")
-		ex.Ctx.Response.SetBody(body)
-	}
 	b := &bench{g: g, server: edge.NewServer(c.Edge, g.table, g.pipeline(end), log)}
 	b.header = []byte("GET /api/v1/address-book/019aab12-4d8e-7a90-b3c5-0e1f2a3b4c5d?x=y HTTP/1.1\r\n" +
 		"Host: localhost:8443\r\nUser-Agent: k6/2.2.0\r\nAccept: application/json\r\nAccept-Encoding: gzip\r\n" +
@@ -77,6 +83,21 @@ func newBench(tb testing.TB, store ratelimit.Store) *bench {
 	b.ctx.Init2(&benchConn{}, nil, false)
 	b.read(tb)
 	return b
+}
+
+// openLog opens a log as production has it, at a file that takes everything.
+func openLog(tb testing.TB) *slog.Logger {
+	tb.Helper()
+	log, flush, err := logging.Open(logging.Config{File: os.DevNull, Format: "json"}, "gateway")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := flush(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return log
 }
 
 // plenty is a store that never runs out: a refusal would be another path.

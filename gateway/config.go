@@ -27,15 +27,16 @@ type Config struct {
 	DrainDelay   time.Duration `env:"DRAIN_DELAY" envDefault:"5s" doc:"How long a stopping process still takes requests while it says that it is not ready, so that load balancers turn away first"`
 	StopTimeout  time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" doc:"Longest that a stopping process waits for requests under way"`
 
-	TLS      TLSConfig
-	Upstream UpstreamTLSConfig
-	Edge     edge.Config
-	Limits   ratelimit.Config
-	Proxy    proxy.Config
-	Token    token.Config
-	Keys     keys.Config
-	Redis    redisconn.Config
-	Log      logging.Config
+	TLS       TLSConfig
+	Upstream  UpstreamTLSConfig
+	Edge      edge.Config
+	Limits    ratelimit.Config
+	Admission edge.AdmissionConfig
+	Proxy     proxy.Config
+	Token     token.Config
+	Keys      keys.Config
+	Redis     redisconn.Config
+	Log       logging.Config
 }
 
 // off switches a listener off. An empty variable means its default.
@@ -65,6 +66,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	}
 	c.Edge.Validate(m)
 	c.Limits.Validate(m)
+	c.Admission.Validate(m)
 	c.Proxy.Validate(m)
 	c.Token.ValidateBeside(m, c.Keys.On())
 	c.Keys.Validate(m)

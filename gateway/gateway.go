@@ -38,17 +38,18 @@ type Gateway struct {
 	config Config
 	log    *slog.Logger
 
-	table   *route.Table
-	aliases *edge.Aliases
-	redis   *redisconn.Client
-	limits  *edge.Limits
-	auth    *edge.Authenticator
-	proxy   *proxy.Proxy
-	edge    *edge.Server
-	checker *health.Checker
-	ops     *ops.Server
-	follows follows
-	serving atomic.Bool
+	table     *route.Table
+	aliases   *edge.Aliases
+	redis     *redisconn.Client
+	limits    *edge.Limits
+	auth      *edge.Authenticator
+	admission *edge.Admission
+	proxy     *proxy.Proxy
+	edge      *edge.Server
+	checker   *health.Checker
+	ops       *ops.Server
+	follows   follows
+	serving   atomic.Bool
 
 	listeners []listener
 }
@@ -110,6 +111,9 @@ func (g *Gateway) assemble(o Options) error {
 		Keys: g.follows.keys.Ring(), Look: g.follows.keys.Look, Revoked: g.follows.refused,
 		Cache: edge.NewTokenCache(g.config.Edge.TokenCacheTokens), Limits: g.limits, Hash: g.config.Log.TenantHash, Now: o.Now,
 	})
+
+	g.admission = edge.NewAdmission(g.limits, g.follows.fleet.Size, g.table,
+		g.config.Admission.Bounds(len(g.config.Proxy.Backends)*g.config.Proxy.MaxConns))
 
 	end, err := edge.Dispatch(g.table, map[string]edge.Handler{
 		"getOpenAPI":      edge.Document(g.table),

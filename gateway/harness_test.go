@@ -123,6 +123,8 @@ func writeLimits(t testing.TB, path string, changes ...string) {
 	var file struct {
 		Address map[string]any            `json:"address"`
 		Plans   map[string]map[string]any `json:"plans"`
+		// InFlight is by plan a number or none.
+		InFlight map[string]any `json:"in_flight"`
 	}
 	if err := json.Unmarshal(content, &file); err != nil {
 		t.Fatal(err)
@@ -130,6 +132,10 @@ func writeLimits(t testing.TB, path string, changes ...string) {
 	for _, change := range changes {
 		name, text, _ := strings.Cut(change, "=")
 		text, shadow, both := strings.Cut(text, " shadow ")
+		if plan, ok := strings.CutSuffix(name, ".in_flight"); ok {
+			file.InFlight[plan] = json.RawMessage(text)
+			continue
+		}
 		policy := map[string]any{"limit": text}
 		if both {
 			policy["shadow"] = shadow

@@ -46,5 +46,12 @@ func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 		g.auth.Authenticate(),
 		edge.Authorize(),
 		g.limits.LimitIdentity(),
+
+		// A body is asked for and read only now, and before there is a slot for the
+		// request: who is slow to send takes none.
+		edge.Receive(),
+
+		// Last, so that nothing that is refused for another reason takes a slot.
+		g.admission.Admit(),
 	)
 }

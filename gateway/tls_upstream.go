@@ -85,9 +85,6 @@ func (g *Gateway) secureDialer(dial proxy.Dialer) (proxy.Dialer, error) {
 		mine.RootCAs = authorities.Get()
 		mine.ClientSessionCache = sessions{cache, addr}
 		mine.ServerName = cmp.Or(c.UpstreamName, proxy.NameOf(ctx))
-		if mine.ServerName == "" {
-			mine.ServerName, _, _ = net.SplitHostPort(addr) // Validate has seen it
-		}
 		secure, err := proxy.Secure(ctx, raw, mine)
 		if err != nil {
 			_ = raw.Close()

@@ -20,24 +20,36 @@ import (
 // idleConnections is how many connections BenchmarkIdle opens.
 const idleConnections = 10_000
 
-// BenchmarkIdle reports what connections cost that have been answered once and
-// are kept: the gateway's resident memory with all of them open, how long
-// opening them took, and how fast an 11th thousand is turned away.
+// BenchmarkIdle reports what connections cost that nobody uses: kept ones that
+// have been answered once, and silent ones that have shaken hands at most. It
+// tells the gateway's resident memory with all of them open, how fast they were
+// opened, and how fast further ones are turned away.
 func BenchmarkIdle(b *testing.B) {
-	for _, scheme := range []string{"http", "https"} {
-		b.Run(scheme, func(b *testing.B) {
+	for _, bench := range []struct {
+		name, scheme string
+		use          func(net.Conn) error
+	}{
+		{"http", "http", askOnce},
+		{"https", "https", askOnce},
+		{"http-silent", "http", func(net.Conn) error { return nil }},
+		{"https-silent", "https", func(net.Conn) error { return nil }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
 			s := ownStack(b, stack.Options{GatewayEnv: []string{
 				fmt.Sprintf("MAX_CONNECTIONS=%d", idleConnections),
 				fmt.Sprintf("MAX_CONNECTIONS_PER_ADDRESS=%d", idleConnections),
 				"IDLE_TIMEOUT=10m",
+				"REQUEST_RECEIVE_TIMEOUT=10m",
 			}})
-			dial := idleDialer(s, scheme)
+			dial := idleDialer(s, bench.scheme)
 			for b.Loop() {
-				before := residentMiB(b, s.Gateways[0].PID())
-				conns, took := openIdle(b, dial)
+				pid := s.Gateways[0].PID()
+				before := residentMiB(b, pid)
+				conns, took := openIdle(b, dial, bench.use)
 				time.Sleep(5 * time.Second) // for a collection of what opening them has left
-				b.ReportMetric(residentMiB(b, s.Gateways[0].PID()), "MiB-resident")
-				b.ReportMetric(1024*(residentMiB(b, s.Gateways[0].PID())-before)/idleConnections, "KiB/connection")
+				resident := residentMiB(b, pid)
+				b.ReportMetric(resident, "MiB-resident")
+				b.ReportMetric(1024*(resident-before)/idleConnections, "KiB/connection")
 				b.ReportMetric(idleConnections/took.Seconds(), "opened/s")
 				b.ReportMetric(1000/refused(b, s.Gateways[0].HTTPS, 1000).Seconds(), "refused/s")
 				for _, conn := range conns {
@@ -58,8 +70,8 @@ func idleDialer(s *stack.Stack, scheme string) func(context.Context) (net.Conn, 
 	return func(ctx context.Context) (net.Conn, error) { return secure.DialContext(ctx, "tcp", addr) }
 }
 
-// openIdle opens connections, sixteen at a time, and asks once on each.
-func openIdle(b *testing.B, dial func(context.Context) (net.Conn, error)) ([]net.Conn, time.Duration) {
+// openIdle opens connections, sixteen at a time, and uses each once.
+func openIdle(b *testing.B, dial func(context.Context) (net.Conn, error), use func(net.Conn) error) ([]net.Conn, time.Duration) {
 	b.Helper()
 	var mu sync.Mutex
 	var conns []net.Conn
@@ -75,7 +87,7 @@ func openIdle(b *testing.B, dial func(context.Context) (net.Conn, error)) ([]net
 			mu.Lock()
 			conns = append(conns, conn)
 			mu.Unlock()
-			return askOnce(conn)
+			return use(conn)
 		})
 	}
 	if err := group.Wait(); err != nil {

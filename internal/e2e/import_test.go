@@ -34,10 +34,10 @@ var forbidden = []struct{ from, to, why string }{
 	{`^gatehouse/(?:internal/(?:config|health|limit|logging|ops|problem|requestid|revocation|telemetry|token|watch)|backend|gateway/internal/(?:edge|keys|route|proxy)|gateway$)`,
 		`^github.com/redis/`, "go-redis only in redisconn, ratelimit and feed"},
 	{`^gatehouse/(?:internal|gateway|backend$|backend/cmd|backend/internal/(?:announce|web|field|password))`, `^github.com/jackc/`, "pgx only in pg, placement, stores and generated code"},
-	{`^gatehouse/`, `^gatehouse/(internal/stack|backend/internal/dbtest)$`, "for tests and make run only"},
+	{`^gatehouse/`, `^gatehouse/(internal/stack|backend/internal/dbtest)$`, "for tests, make run and load tests only"},
 }
 
-var exempt = regexp.MustCompile(`^gatehouse/internal/token .*golang-jwt|^gatehouse/internal/stack/cmd/|^gatehouse/backend/internal/dbtest gatehouse/internal/stack|^gatehouse/internal/e2e `)
+var exempt = regexp.MustCompile(`^gatehouse/internal/token .*golang-jwt|^gatehouse/internal/stack/cmd/|^gatehouse/backend/internal/dbtest gatehouse/internal/stack|^gatehouse/internal/e2e |^gatehouse/loadtest/compare `)
 
 func TestWhoImportsWhom(t *testing.T) {
 	t.Parallel()

@@ -46,7 +46,7 @@ func limitsFile(address map[string]string, plans map[string]map[string]string) s
 	for _, plan := range limit.Plans() {
 		list = append(list, fmt.Sprintf("%q: %s", plan, policies(limit.CallerPolicies(), plans[plan])))
 	}
-	return fmt.Sprintf(`{"address": %s, "plans": {%s}}`, policies(limit.AddressPolicies(), address), strings.Join(list, ", "))
+	return fmt.Sprintf(`{"address": %s, "in_flight": {"free": "none", "standard": "none", "premium": "none"}, "plans": {%s}}`, policies(limit.AddressPolicies(), address), strings.Join(list, ", "))
 }
 
 // clients returns one client for each gateway.

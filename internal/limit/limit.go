@@ -44,6 +44,13 @@ func DefaultBurst(requests int, period time.Duration) int {
 	return min(max(minBurst, in(defaultFill)), in(maxFill))
 }
 
+// MaxInFlight bounds a limit of requests in flight.
+const MaxInFlight = 10_000
+
+// InFlightLimit is a limit of n requests in flight in the form of the others: n
+// at once, n in a second.
+func InFlightLimit(n int) Limit { return Limit{Requests: n, Period: time.Second, Burst: n} }
+
 // textError is a mistake in the text of a limit; the configuration shows it.
 type textError string
 

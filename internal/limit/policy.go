@@ -21,6 +21,10 @@ const (
 	Admin     = "admin"
 )
 
+// InFlight is the policy of how many requests of a tenant may be in flight at
+// once. Its limit is a whole number: see [InFlightLimit].
+const InFlight = "in_flight"
+
 var (
 	plans     = []string{"free", "standard", "premium"}
 	addresses = []string{Public, Auth, Refresh, Address}
@@ -36,6 +40,10 @@ func Plans() []string { return slices.Clone(plans) }
 // AddressPolicies lists the policies by address.
 func AddressPolicies() []string { return slices.Clone(addresses) }
 
-// CallerPolicies lists the policies by who calls. These differ by plan, and an
+// CallerPolicies lists the rates by who calls. These differ by plan, and an
 // override can replace them for a tenant or a user.
 func CallerPolicies() []string { return slices.Clone(callers) }
+
+// OverridePolicies lists the policies that an override can replace: those by who
+// calls, and InFlight for a whole tenant.
+func OverridePolicies() []string { return append(CallerPolicies(), InFlight) }

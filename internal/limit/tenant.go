@@ -10,7 +10,7 @@ import (
 
 // Override replaces a policy for one tenant, or for one of its users.
 type Override struct {
-	Policy string    `json:"policy"`           // one of CallerPolicies
+	Policy string    `json:"policy"`           // one of OverridePolicies
 	User   uuid.UUID `json:"user_id,omitzero"` // nil: every user of the tenant
 	Limit  Limit     `json:"limit"`
 	// Shadow counts the limit and does not enforce it.
@@ -55,7 +55,12 @@ func ParseTenant(text []byte) (Tenant, error) {
 		return Tenant{}, textError("the plan is unknown")
 	}
 	for _, o := range t.Overrides {
-		if !slices.Contains(callers, o.Policy) {
+		switch {
+		case o.Policy == InFlight:
+			if o.User != uuid.Nil || o.Shadow || o.Limit != InFlightLimit(o.Limit.Requests) {
+				return Tenant{}, textError("the override of requests in flight is not a number for the whole tenant")
+			}
+		case !slices.Contains(callers, o.Policy):
 			return Tenant{}, textError("the policy of an override is unknown")
 		}
 	}

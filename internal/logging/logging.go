@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
@@ -58,12 +57,12 @@ func Open(c Config, service string) (*slog.Logger, func() error, error) {
 	}, nil
 }
 
-func newHandler(w io.Writer, level slog.Level, text bool) slog.Handler {
+func newHandler(w *Writer, level slog.Level, text bool) slog.Handler {
 	options := &slog.HandlerOptions{Level: level}
 	if text {
 		return slog.NewTextHandler(w, options)
 	}
-	return slog.NewJSONHandler(w, options)
+	return newJSONHandler(w, options)
 }
 
 func isTerminal(f *os.File) bool {

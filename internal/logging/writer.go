@@ -10,10 +10,16 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 )
 
-// writerBytes is how much may wait to be written: about 3,000 lines.
-const writerBytes = 1 << 20
+const (
+	// writerBytes is how much may wait to be written: about 3,000 lines.
+	writerBytes = 1 << 20
+	// One call for many lines costs far less than one for each: those that can
+	// wait do so for batchTime, or until there are batchBytes of them.
+	batchTime  = 100 * time.Millisecond
+	batchBytes = 64 << 10
 
-const closeTimeout = 2 * time.Second
+	closeTimeout = 2 * time.Second
+)
 
 var (
 	linesDropped = metrics.NewCounter(`log_lines_dropped_total`)
@@ -26,9 +32,10 @@ var (
 type Writer struct {
 	out  io.Writer
 	done chan struct{}
+	some chan struct{} // holds a value when there is something to write
+	now  chan struct{} // holds a value when that cannot wait
 
 	mu      sync.Mutex
-	filled  sync.Cond // signals that pending is not empty or closed is set
 	pending []byte
 	limit   int
 	closed  bool
@@ -36,24 +43,53 @@ type Writer struct {
 
 // NewWriter starts a writer that holds up to limit bytes. Close it to flush.
 func NewWriter(out io.Writer, limit int) *Writer {
-	w := &Writer{out: out, limit: limit, done: make(chan struct{}), pending: make([]byte, 0, 4096)}
-	w.filled.L = &w.mu
+	w := &Writer{
+		out: out, limit: limit, pending: make([]byte, 0, 4096),
+		done: make(chan struct{}), some: make(chan struct{}, 1), now: make(chan struct{}, 1),
+	}
 	go w.run()
 	return w
 }
 
-// Write implements io.Writer. It never blocks on the output and never fails.
+// Write implements io.Writer. The line is on its way at once, with all those
+// before it. It never blocks on the output and never fails.
 func (w *Writer) Write(line []byte) (int, error) {
+	w.add(line)
+	signal(w.some)
+	signal(w.now)
+	return len(line), nil
+}
+
+// writeSoon is Write for a line that others may join first, for at most
+// batchTime.
+func (w *Writer) writeSoon(line []byte) {
+	switch before, after := w.add(line); {
+	case before == 0:
+		signal(w.some)
+	case before < batchBytes && after >= batchBytes:
+		signal(w.now)
+	}
+}
+
+// add returns how much was pending before and is after.
+func (w *Writer) add(line []byte) (before, after int) {
 	w.mu.Lock()
-	if w.closed || len(w.pending)+len(line) > w.limit {
-		w.mu.Unlock()
+	defer w.mu.Unlock()
+	before = len(w.pending)
+	if w.closed || before+len(line) > w.limit {
 		linesDropped.Inc()
-		return len(line), nil
+		return before, before
 	}
 	w.pending = append(w.pending, line...)
-	w.mu.Unlock()
-	w.filled.Signal()
-	return len(line), nil
+	return before, len(w.pending)
+}
+
+// signal leaves a value unless there is one already.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // Close writes what is pending and stops. It gives up on an output that does
@@ -62,7 +98,8 @@ func (w *Writer) Close() error {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
-	w.filled.Signal()
+	signal(w.some)
+	signal(w.now)
 	select {
 	case <-w.done:
 		return nil
@@ -74,17 +111,22 @@ func (w *Writer) Close() error {
 func (w *Writer) run() {
 	defer close(w.done)
 	var writing []byte
-	for {
+	for closed := false; !closed; {
+		<-w.some
+		timer := time.NewTimer(batchTime)
+		select {
+		case <-w.now:
+		case <-timer.C:
+		}
+		timer.Stop()
+
 		w.mu.Lock()
-		for len(w.pending) == 0 && !w.closed {
-			w.filled.Wait()
-		}
-		if len(w.pending) == 0 {
-			w.mu.Unlock()
-			return
-		}
+		closed = w.closed // nothing is added after that
 		writing, w.pending = w.pending, writing[:0]
 		w.mu.Unlock()
+		if len(writing) == 0 {
+			continue
+		}
 		if n, err := w.out.Write(writing); err != nil {
 			writeErrors.Inc()
 			linesDropped.Add(bytes.Count(writing[n:], []byte{'\n'}))

@@ -5,6 +5,7 @@ package requestid
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"sync"
 )
 
 // Header carries the identifier between client, gateway and backend.
@@ -17,12 +18,25 @@ const (
 	newLen = 32
 )
 
+// reserve is randomness that is drawn for many identifiers at once.
+type reserve struct {
+	bits [32 * newLen / 2]byte
+	left int
+}
+
+var reserves = sync.Pool{New: func() any { return new(reserve) }}
+
 // New returns 128 random bits as 32 hexadecimal digits.
 func New() string {
-	var raw [newLen / 2]byte
-	rand.Read(raw[:]) // never fails (crypto/rand)
+	r := reserves.Get().(*reserve)
+	if r.left == 0 {
+		rand.Read(r.bits[:]) // never fails (crypto/rand)
+		r.left = len(r.bits)
+	}
+	r.left -= newLen / 2
 	var text [newLen]byte
-	hex.Encode(text[:], raw[:])
+	hex.Encode(text[:], r.bits[r.left:r.left+newLen/2])
+	reserves.Put(r)
 	return string(text[:])
 }
 

@@ -116,7 +116,7 @@ func wideLimits() string {
 	for _, plan := range limit.Plans() {
 		plans = append(plans, fmt.Sprintf(`%q: %s`, plan, policies(limit.CallerPolicies())))
 	}
-	return fmt.Sprintf(`{"address": %s, "plans": {%s}}`+"\n", policies(limit.AddressPolicies()), strings.Join(plans, ", "))
+	return fmt.Sprintf(`{"address": %s, "in_flight": {"free": "none", "standard": "none", "premium": "none"}, "plans": {%s}}`+"\n", policies(limit.AddressPolicies()), strings.Join(plans, ", "))
 }
 
 // writeLimits writes the gateways' file of limits. Without limits there is none

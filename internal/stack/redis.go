@@ -155,6 +155,14 @@ func (r *Redis) Addr() string { return r.port.Addr() }
 // Embedded says whether the server is the embedded one.
 func (r *Redis) Embedded() bool { return r.embedded != nil }
 
+// PID returns the process ID of a real server, or 0 when none runs.
+func (r *Redis) PID() int {
+	if r.process == nil {
+		return 0
+	}
+	return r.process.PID()
+}
+
 // Start starts the server again after Stop or Kill, on the same port, empty.
 func (r *Redis) Start(ctx context.Context) error {
 	if r.embedded != nil {

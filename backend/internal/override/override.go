@@ -96,13 +96,16 @@ func (in *Change) check(tenant, owner string, now time.Time) ([]controldb.AddOve
 }
 
 func (a *Agreement) check(c *field.Checker, at, owner string, now time.Time) controldb.AddOverrideParams {
-	policies := limit.CallerPolicies()
+	policies := limit.OverridePolicies()
 	if !slices.Contains(policies, a.Policy) {
 		c.Add(at+"/policy", "invalid_value", "must be one of %s", strings.Join(policies, ", "))
 	}
 	l := a.limit(c, at)
 	if a.Owner == nil {
 		a.Owner = &owner
+	}
+	if a.Policy == limit.InFlight && a.Shadow {
+		c.Add(at+"/shadow", "invalid_value", "must be false with the policy %s, which has no shadow", limit.InFlight)
 	}
 	c.Line(at+"/owner", a.Owner, 1, 255)
 	c.Line(at+"/reason", &a.Reason, 1, 1000)
@@ -115,6 +118,9 @@ func (a *Agreement) check(c *field.Checker, at, owner string, now time.Time) con
 
 // limit checks the numbers, of which each is named that is wrong by itself.
 func (a *Agreement) limit(c *field.Checker, at string) limit.Limit {
+	if a.Policy == limit.InFlight {
+		return a.inFlight(c, at)
+	}
 	// A period of years would not fit a duration.
 	period := time.Duration(min(max(a.Period, 0), int64(limit.MaxPeriod/time.Second)+1)) * time.Second
 	l := limit.Limit{Requests: int(a.Requests), Period: period, Burst: limit.DefaultBurst(int(a.Requests), period)}
@@ -137,6 +143,21 @@ func (a *Agreement) limit(c *field.Checker, at string) limit.Limit {
 	return l
 }
 
+// inFlight checks a whole number. A period and a burst that would mean a rate are
+// refused, so that nobody believes in one.
+func (a *Agreement) inFlight(c *field.Checker, at string) limit.Limit {
+	if a.Requests < 1 || a.Requests > limit.MaxInFlight {
+		c.Add(at+"/requests", "out_of_range", "must be from 1 to %d requests in flight", limit.MaxInFlight)
+	}
+	if a.Period != 1 {
+		c.Add(at+"/period", "invalid_value", "must be 1 with the policy %s, which is no rate", limit.InFlight)
+	}
+	if a.Burst != nil && *a.Burst != a.Requests {
+		c.Add(at+"/burst", "invalid_value", "must be absent with the policy %s, which is no rate", limit.InFlight)
+	}
+	return limit.InFlightLimit(int(min(max(a.Requests, 1), limit.MaxInFlight)))
+}
+
 // user reads who the override is for. The nil UUID is nobody's.
 func (a *Agreement) user(c *field.Checker, at string) *uuid.UUID {
 	if a.UserID == nil {
@@ -146,8 +167,8 @@ func (a *Agreement) user(c *field.Checker, at string) *uuid.UUID {
 	switch {
 	case err != nil || len(*a.UserID) != 36 || id == uuid.Nil:
 		c.Add(at, "invalid_format", "must be the UUID of a user")
-	case a.Policy == limit.PerTenant:
-		c.Add(at, "invalid_value", "must be absent with the policy %s, which counts all users together", limit.PerTenant)
+	case a.Policy == limit.PerTenant || a.Policy == limit.InFlight:
+		c.Add(at, "invalid_value", "must be absent with the policy %s, which counts all users together", a.Policy)
 	}
 	return &id
 }

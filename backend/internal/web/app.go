@@ -72,7 +72,10 @@ type App struct {
 // maxTimeout bounds what a gateway may ask for.
 const maxTimeout = 5 * time.Minute
 
-var panics = metrics.NewCounter(`backend_panics_total`)
+var (
+	panics           = metrics.NewCounter(`backend_panics_total`)
+	handshakesFailed = metrics.NewCounter(`backend_tls_handshakes_failed_total`)
+)
 
 // Handler returns the handler of all routes.
 func (a *App) Handler(routes []Route) fasthttp.RequestHandler {
@@ -184,7 +187,8 @@ func peer(ctx *fasthttp.RequestCtx) netip.Addr {
 func onSocket(ctx *fasthttp.RequestCtx) bool { return ctx.RemoteAddr().Network() == "unix" }
 
 // Trusts reports whether a gateway sent the request. Who may open the backend's
-// Unix socket is one: its mode says who that is.
+// Unix socket is one: its mode says who that is. So is who has shown a
+// certificate of the authority for gateways, wherever it connects from.
 func (a *App) Trusts(ctx *fasthttp.RequestCtx) bool {
 	if onSocket(ctx) {
 		return true
@@ -195,7 +199,8 @@ func (a *App) Trusts(ctx *fasthttp.RequestCtx) bool {
 			return true
 		}
 	}
-	return false
+	state := ctx.TLSConnectionState()
+	return state != nil && len(state.VerifiedChains) > 0
 }
 
 func (a *App) run(r *Request, route Route) (err error) {
@@ -250,6 +255,10 @@ func (a *App) logAccess(r *Request, took time.Duration) {
 
 // ServerError answers what fasthttp refuses before a handler runs.
 func (a *App) ServerError(ctx *fasthttp.RequestCtx, err error) {
+	if state := ctx.TLSConnectionState(); state != nil && !state.HandshakeComplete {
+		handshakesFailed.Inc()
+		return // there is no request, and nobody to read an answer
+	}
 	r := &Request{ctx: ctx, ID: requestid.New(), route: "malformed", ClientIP: peer(ctx).String()}
 	code := problem.BadFraming
 	var small *fasthttp.ErrSmallBuffer

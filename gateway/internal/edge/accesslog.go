@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"gatehouse/internal/logging"
 	"gatehouse/internal/telemetry"
 )
 
@@ -25,7 +26,7 @@ func AccessLog(log *slog.Logger) Step {
 		metrics.Observe(status, took)
 		if ctx := context.Background(); log.Enabled(ctx, slog.LevelInfo) {
 			ex.attrs = ex.appendAttrs(ex.attrs[:0], status, took)
-			log.LogAttrs(ctx, slog.LevelInfo, "request", ex.attrs...)
+			logging.Log(log, ex.Start.Add(took), slog.LevelInfo, "request", ex.attrs)
 		}
 	}
 	return func(next Handler) Handler {

@@ -40,55 +40,41 @@ type Body struct {
 	end  time.Time            // of it all
 
 	handover *handover
-	whole    []byte // scratch
+	whole    []byte // its buffer is used again
 }
 
 // NewBody returns a body of a length in bytes, -1 for an unknown one, of which at
-// most limit bytes are taken.
-func NewBody(stream io.Reader, length, limit int64) Body {
-	return Body{stream: stream, Length: length, limit: limit}
+// most limit bytes are taken. It was received as far as the step does that.
+func NewBody(stream io.Reader, length, limit int64) (Body, error) {
+	b := Body{stream: stream, Length: length, limit: limit}
+	return b, b.receive()
 }
 
-// Whole reads the body to its end if it is at most WholeBody bytes long, and
-// reports whether that is all of it. What it returns belongs to the exchange.
-// Until it is called a client that asked whether to send the body was not told to.
-func (b *Body) Whole() (body []byte, all bool, err error) {
-	if b.Length == 0 {
-		return nil, true, nil
-	}
-	if b.handover != nil {
-		if err := b.handover.ask(b); err != nil {
-			return nil, false, err
-		}
-	}
-	if b.Length > WholeBody {
-		return nil, false, nil
+// Whole returns the body and true if it is at most WholeBody bytes long, and
+// otherwise what was read of it. It belongs to the exchange.
+func (b *Body) Whole() (body []byte, all bool) { return b.whole, b.Length == 0 || b.done }
+
+// receive reads a body of at most WholeBody bytes, or as much of one in chunks.
+func (b *Body) receive() error {
+	if b.Length == 0 || b.Length > WholeBody {
+		return nil
 	}
 	if cap(b.whole) == 0 {
 		b.whole = make([]byte, 0, max(b.Length, 1<<10))
 	}
-	body = b.whole[:0]
-	for {
-		if len(body) == cap(body) {
-			if len(body) >= WholeBody+1 {
-				break
-			}
-			grown := make([]byte, len(body), min(4*cap(body), WholeBody+1))
-			copy(grown, body)
-			body = grown
+	for !b.done && len(b.whole) <= WholeBody {
+		if len(b.whole) == cap(b.whole) {
+			grown := make([]byte, len(b.whole), min(4*cap(b.whole), WholeBody+1))
+			copy(grown, b.whole)
+			b.whole = grown
 		}
-		n, err := b.next(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		if b.done {
-			all = true
-			break
-		}
+		n, err := b.next(b.whole[len(b.whole):cap(b.whole)])
+		b.whole = b.whole[:len(b.whole)+n]
 		if err != nil {
-			return nil, false, err
+			return err
 		}
 	}
-	b.whole = body
-	return body, all, nil
+	return nil
 }
 
 // Stream has the rest of the body waited for until end, and the server's time for
@@ -121,8 +107,14 @@ func (b *Body) Next(p []byte) (int, error) {
 	return b.next(p)
 }
 
-// next reads. At the end of the body the error may be nil.
+// next reads. At the end of the body the error may be nil. A client that waits to
+// be told whether to send its body is told so now.
 func (b *Body) next(p []byte) (int, error) {
+	if b.handover != nil {
+		if err := b.handover.ask(b); err != nil {
+			return 0, err
+		}
+	}
 	// Not more than one byte above the limit, which tells that it is exceeded.
 	if left := b.limit - b.Read + 1; int64(len(p)) > left {
 		p = p[:left]

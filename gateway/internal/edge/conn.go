@@ -48,7 +48,7 @@ const (
 // answer: over TLS none can be given before the handshake, which is the
 // expensive part. Trusted proxies are limited by the total alone.
 //
-// When all places are taken, the connection that has been idle for longest makes
+// When all places are taken, the connection that has been silent for longest makes
 // room for a new one: else whoever opens many and stays silent would lock
 // everybody out.
 type Connections struct {
@@ -60,9 +60,10 @@ type Connections struct {
 	proxyLines bool
 	// handshakeTimeout bounds a TLS handshake.
 	handshakeTimeout time.Duration
-	// idleTimeout is how long the server waits for the next request. A
-	// connection is parked after parkAfter of it; with 0 for both none is.
-	idleTimeout, parkAfter time.Duration
+	// receiveTimeout and idleTimeout are how long the server waits for the first
+	// and for the next request. A connection is parked after parkAfter of it; with
+	// 0 for all none is.
+	receiveTimeout, idleTimeout, parkAfter time.Duration
 	// sendTimeout bounds what is written to a woken connection at first: the
 	// deadline of its last answer may be over, and fasthttp sets none for a 100.
 	sendTimeout time.Duration
@@ -218,7 +219,7 @@ const (
 	fresh    state = iota // nothing was asked yet
 	active                // a request has begun and is not answered yet
 	idle                  // between requests
-	parked                // idle for a while, and not held by the server
+	parked                // silent for a while, and not held by the server
 	hijacked              // no longer HTTP
 )
 
@@ -241,9 +242,10 @@ type Conn struct {
 	closed  atomic.Bool
 	chunked bool // the body of the last request was
 
-	parking   atomic.Bool // the server is to let go of it, and not to close it
-	idleUntil time.Time
-	place     *list.Element // in Connections.parked; under its lock
+	waiting     bool        // for a request, for a short while; known to who reads
+	parking     atomic.Bool // the server is to let go of it, and not to close it
+	silentUntil time.Time
+	place       *list.Element // in Connections.parked; under its lock
 }
 
 // Read implements net.Conn.
@@ -320,6 +322,7 @@ func track(conn net.Conn, now fasthttp.ConnState) {
 	}
 	switch now {
 	case fasthttp.StateActive:
+		own.arrived()
 		own.state.Store(int32(active))
 	case fasthttp.StateIdle:
 		own.spent.Store(own.reads.Load())

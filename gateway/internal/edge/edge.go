@@ -23,6 +23,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"gatehouse/gateway/internal/admission"
 	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/problem"
@@ -93,6 +94,7 @@ type Exchange struct {
 	streamed bool // the answer's body goes on after that
 	later    []func(*Exchange)
 
+	ticket  admission.Ticket
 	charges []ratelimit.Charge
 	tag     []byte // scratch of the limiting steps
 	body    []byte // scratch of Refuse
@@ -143,7 +145,7 @@ func (ex *Exchange) begin(ctx *fasthttp.RequestCtx, start time.Time, fault *prob
 		ex.Body.Length = int64(header.ContentLength())
 		ex.Body.stream = ctx.RequestBodyStream()
 		ex.Body.ctx = ctx
-		ex.Body.idle = ex.server.receiveTimeout
+		ex.Body.idle = ex.server.conns.receiveTimeout
 	}
 }
 

@@ -22,6 +22,7 @@ type Limits struct {
 	tenants   func(id string) *limit.Tenant
 	overrides ratelimit.Overrides
 	policies  atomic.Pointer[ratelimit.Policies]
+	admission *Admission // which counts requests in flight
 }
 
 // NewLimits returns limits that follow the policies. Tenants tells what is known

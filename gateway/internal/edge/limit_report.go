@@ -115,6 +115,9 @@ func (l *Limits) explain(ex *Exchange, t *limit.Tenant, user *uuid.UUID, operati
 	for i, f := range found {
 		e.Limits = append(e.Limits, explained(f, charges[i].Decision))
 	}
+	if f, limited := l.admission.explain(t, ex.Start); limited {
+		e.Limits = append(e.Limits, f)
+	}
 	slices.SortStableFunc(e.Limits, func(a, b explainedLimit) int {
 		if a.Shadow != b.Shadow {
 			return boolOrder(a.Shadow)
@@ -139,17 +142,23 @@ func explained(f inForce, d ratelimit.Decision) explainedLimit {
 		Policy: p.Name, Requests: p.Limit.Requests, Period: int64(p.Limit.Period / time.Second), Burst: p.Limit.Burst,
 		Source: "plan", Shadow: p.Shadow, Remaining: d.Remaining, Reset: int64((d.Wait + time.Second - 1) / time.Second),
 	}
-	if a := f.agreement; a != nil {
-		e.Source = "tenant"
-		if a.User != uuid.Nil {
-			e.Source = "user"
-		}
-		e.Owner, e.Reason = &a.Owner, &a.Reason
-		if !a.ExpiresAt.IsZero() {
-			e.ExpiresAt = new(timestamp(a.ExpiresAt))
-		}
-	}
+	e.agreed(f.agreement)
 	return e
+}
+
+// agreed fills in the override that a limit comes from, if there is one.
+func (e *explainedLimit) agreed(a *ratelimit.Agreement) {
+	if a == nil {
+		return
+	}
+	e.Source = "tenant"
+	if a.User != uuid.Nil {
+		e.Source = "user"
+	}
+	e.Owner, e.Reason = &a.Owner, &a.Reason
+	if !a.ExpiresAt.IsZero() {
+		e.ExpiresAt = new(timestamp(a.ExpiresAt))
+	}
 }
 
 // shadowReport is the answer of ReportShadow.

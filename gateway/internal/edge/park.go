@@ -9,41 +9,83 @@ import (
 	"time"
 )
 
-// parkAfter is how long a connection is idle before it is parked: well above
+// parkAfter is how long a connection is silent before it is parked: well above
 // the pauses of a client that is at work, since a parked one costs a little more
 // to wake.
 const parkAfter = time.Second
 
-// Most connections at an edge are idle most of the time. fasthttp keeps a
+// Most connections at an edge are silent most of the time. fasthttp keeps a
 // request with its buffers and a grown stack for each of them, 40 KiB and more.
-// So a connection that has been idle for parkAfter is parked: the server is told
-// that reading timed out and lets go of it, and instead of closing it a small
+// So a connection that has been silent for parkAfter is parked: the server is told
+// that it has ended and lets go of it, and instead of closing it a small
 // goroutine waits until something arrives and then has it served again.
 
-// SetReadDeadline implements net.Conn. The server waits for the next request
-// for a short while only; what it asked for is left to whom waits on.
+// SetReadDeadline implements net.Conn. The server waits for a request for a
+// short while only; what it asked for is left to whom waits on.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	if c.parks() && c.is(idle) {
-		c.idleUntil = t
-		t = t.Add(c.limits.parkAfter - c.limits.idleTimeout)
+	wait := c.patience()
+	c.waiting = wait > c.limits.parkAfter
+	if c.waiting {
+		c.silentUntil = t
+		t = t.Add(c.limits.parkAfter - wait)
 	}
 	return c.Conn.SetReadDeadline(t)
 }
 
-// parks reports whether the connection can be parked.
-func (c *Conn) parks() bool { return c.socket != nil && c.limits.idleTimeout > c.limits.parkAfter }
+// patience returns how long the server waits for a request that it is about to
+// wait for; 0 when it waits for something else or the connection cannot be
+// parked.
+func (c *Conn) patience() time.Duration {
+	switch {
+	case c.socket == nil:
+		return 0
+	case c.is(idle):
+		return c.limits.idleTimeout
+	case c.is(fresh) && c.introduced():
+		c.spent.Store(c.reads.Load())
+		return c.limits.receiveTimeout
+	}
+	return 0
+}
+
+// introduced reports whether all that comes before the first request has come: a
+// proxy's header, and a TLS handshake.
+func (c *Conn) introduced() bool {
+	if p, ok := c.Conn.(*proxied); ok && !p.known {
+		return false
+	}
+	secure := c.secure.Load()
+	return secure == nil || secure.ConnectionState().HandshakeComplete
+}
+
+// arrived notes that a request has begun. fasthttp gives the first one what is
+// left of the time that it waited.
+func (c *Conn) arrived() {
+	if c.waiting && c.is(fresh) {
+		_ = c.Conn.SetReadDeadline(c.silentUntil) // if none can be set the connection is gone
+	}
+	c.waiting = false
+}
 
 // considerParking has the connection parked when a read failed because the
 // short while is over.
 func (c *Conn) considerParking(err error) {
-	if c.parks() && c.is(idle) && errors.Is(err, os.ErrDeadlineExceeded) {
+	if c.waiting && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.parking.Store(true)
 	}
 }
 
+// seen turns the error of a read into what the server is to see of it.
+func (c *Conn) seen(err error) error {
+	if err != nil && c.parking.Load() {
+		return io.EOF
+	}
+	return err
+}
+
 // await returns nil when something has arrived on a parked connection.
 func (c *Conn) await() error {
-	if err := c.Conn.SetReadDeadline(c.idleUntil); err != nil {
+	if err := c.Conn.SetReadDeadline(c.silentUntil); err != nil {
 		return err
 	}
 	var ended bool
@@ -58,7 +100,7 @@ func (c *Conn) await() error {
 	return err
 }
 
-// park notes that the connection is idle.
+// park notes that the connection is silent.
 func (c *Connections) park(conn *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +119,7 @@ func (c *Connections) unpark(conn *Conn) {
 	}
 }
 
-// evict closes the connection that has been idle for longest, and reports
+// evict closes the connection that has been parked for longest, and reports
 // whether there was one. It needs the lock. TLS is not told of the end, which
 // may take its time and would hold up those who arrive.
 func (c *Connections) evict() bool {
@@ -94,7 +136,7 @@ func (c *Connections) evict() bool {
 	return false
 }
 
-// parkingLot is a listener whose connections are parked when they are idle.
+// parkingLot is a listener whose connections are parked when they are silent.
 type parkingLot struct {
 	net.Listener
 	secure *tls.Config // nil for plain connections
@@ -125,6 +167,12 @@ type plainConn struct {
 // NetConn returns the connection below.
 func (p *plainConn) NetConn() net.Conn { return p.Conn }
 
+// Read implements net.Conn.
+func (p *plainConn) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	return n, p.seen(err)
+}
+
 // Close implements net.Conn.
 func (p *plainConn) Close() error {
 	if p.leave(p, p.serve) {
@@ -139,6 +187,12 @@ type secureConn struct {
 	own        *Conn
 	serve      func(net.Conn) error
 	handshaken bool
+}
+
+// Read implements net.Conn.
+func (s *secureConn) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	return n, s.own.seen(err)
 }
 
 // Close implements net.Conn.

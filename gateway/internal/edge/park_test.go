@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -179,6 +180,53 @@ func TestParkedConnectionsAreServed(t *testing.T) {
 		await(t, "the connection is parked", func() bool { return s.parked() == 1 })
 		_ = c.Close()
 		await(t, "the connection is given back", func() bool { return s.Connections() == 0 })
+	})
+}
+
+// One that has not asked yet is parked, too; its first request has all the time
+// that requests have, and it ends without an answer when there is none.
+func TestSilentConnectionsAreParked(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, secure bool, config *tls.Config) {
+		s, addr := startServer(t, config, quickly, nil)
+		c := call(t, addr, secure)
+		if _, err := c.Write(nil); err != nil { // shakes hands
+			t.Fatal(err)
+		}
+		await(t, "the connection is parked", func() bool { return s.parked() == 1 })
+		c.ask()
+		slow := call(t, addr, secure)
+		slow.say("GET / HTTP/1.1\r\n")
+		await(t, "one connection is parked, and one served", func() bool { return s.parked() == 1 && s.Connections() == 2 })
+		time.Sleep(3 * quickly) // more than the server waits for the first byte
+		slow.say("Host: x\r\n\r\n")
+		slow.hear()
+
+		_, addr = startServer(t, config, quickly, func(c *Config) { c.ReceiveTimeout = 200 * time.Millisecond })
+		c = call(t, addr, secure)
+		if _, err := c.Write(nil); err != nil {
+			t.Fatal(err)
+		}
+		c.ended()
+	})
+}
+
+// A proxy that is about to say whom it has a connection from is waited for as
+// long as a first request is.
+func TestProxiedConnectionsAreParkedOnceTheyAreKnown(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, secure bool, config *tls.Config) {
+		s, addr := startServer(t, config, quickly, func(c *Config) {
+			c.ProxyProtocol, c.TrustedProxies = "on", Trust{netip.MustParsePrefix("127.0.0.0/8")}
+		})
+		conn := call(t, addr, false)
+		time.Sleep(3 * quickly) // more than the server waits for the first byte
+		conn.say("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+		c := over(t, conn.Conn, secure)
+		for range 2 {
+			c.ask()
+			await(t, "the connection is parked", func() bool { return s.parked() == 1 })
+		}
 	})
 }
 

@@ -25,7 +25,7 @@ func (r *Redirect) UnmarshalText(text []byte) error {
 	if err == nil && port == 0 {
 		err = fmt.Errorf("0 is no port")
 	}
-	r.port = uint16(port) //nolint:gosec // ParseUint knows the bound
+	r.port = uint16(port)
 	return err
 }
 

@@ -2,6 +2,8 @@ package edge
 
 import "gatehouse/internal/requestid"
 
+var requestIDName = []byte(requestid.Header)
+
 // RequestID gives every request an identifier, which answers carry in
 // X-Request-Id and the logs of all processes repeat. One that came along is
 // kept only from a trusted proxy, so nobody else can write into our logs or make
@@ -15,7 +17,8 @@ func RequestID() Step {
 				ex.RequestID = requestid.New()
 			}
 			next(ex)
-			ex.Ctx.Response.Header.Set(requestid.Header, ex.RequestID)
+			ex.body = append(ex.body[:0], ex.RequestID...)
+			ex.Ctx.Response.Header.SetCanonical(requestIDName, ex.body)
 		}
 	}
 }

@@ -37,9 +37,7 @@ func Secure(hsts HSTS) Step {
 		return func(ex *Exchange) {
 			next(ex)
 			h := &ex.Ctx.Response.Header
-			for i := range secureHeaders {
-				h.SetCanonical(secureHeaders[i].name, secureHeaders[i].value)
-			}
+			setBlock(h)
 			if ex.Secure && len(transportSecurity.value) > 0 {
 				h.SetCanonical(transportSecurity.name, transportSecurity.value)
 			}

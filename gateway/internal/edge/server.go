@@ -64,25 +64,23 @@ const readBuffer = 2 * maxTarget
 
 // Server receives requests and passes them to the first step.
 type Server struct {
-	conns   *Connections
-	server  *fasthttp.Server
-	handler Handler
-	pool    sync.Pool
-	// receiveTimeout bounds the wait for each part of a streamed body.
-	receiveTimeout time.Duration
-	draining       atomic.Bool
+	conns    *Connections
+	server   *fasthttp.Server
+	handler  Handler
+	pool     sync.Pool
+	draining atomic.Bool
 }
 
 // NewServer returns a server with a limit on everything that a client can make
 // large, many or slow.
 func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) *Server {
 	s := &Server{
-		conns:          NewConnections(c.MaxConnections, c.MaxPerAddress, c.TrustedProxies, log),
-		handler:        handler,
-		receiveTimeout: c.ReceiveTimeout,
+		conns:   NewConnections(c.MaxConnections, c.MaxPerAddress, c.TrustedProxies, log),
+		handler: handler,
 	}
 	s.pool.New = func() any { return &Exchange{server: s} }
-	s.conns.idleTimeout, s.conns.parkAfter, s.conns.sendTimeout = c.IdleTimeout, parkAfter, c.SendTimeout
+	s.conns.receiveTimeout, s.conns.idleTimeout, s.conns.sendTimeout = c.ReceiveTimeout, c.IdleTimeout, c.SendTimeout
+	s.conns.parkAfter = parkAfter
 	s.conns.proxyLines = c.ProxyProtocol == "on"
 	s.conns.handshakeTimeout = min(handshakeTimeout, c.ReceiveTimeout)
 	s.server = &fasthttp.Server{

@@ -48,6 +48,9 @@ var answerHeldBack = set(
 	"transfer-encoding", "upgrade", "content-length",
 	// Set by the edge.
 	"x-request-id", "ratelimit", "ratelimit-policy", "strict-transport-security", "alt-svc", "date",
+	"content-security-policy", "cross-origin-embedder-policy", "cross-origin-opener-policy", "cross-origin-resource-policy",
+	"permissions-policy", "referrer-policy", "x-content-type-options", "x-dns-prefetch-control", "x-frame-options",
+	"x-permitted-cross-domain-policies",
 	// What software answers.
 	"server", "via", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "x-generator", "x-runtime", "x-version",
 	"x-backend-server", "x-envoy-upstream-service-time", "x-debug", "sourcemap", "x-sourcemap",

@@ -72,7 +72,7 @@ func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
 		early, err = c.upload(q, b.host)
 	}
 	if cause, ok := bodyFault(err); ok {
-		refuseBody(q.ex, cause)
+		q.ex.RefuseBody(cause)
 		return unsent, ended
 	}
 	if isTimeout(err) {

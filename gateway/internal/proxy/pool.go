@@ -139,6 +139,9 @@ func (p *pool) retire() {
 // isTimeout reports whether a read or write failed because the request's time
 // was up.
 func isTimeout(err error) bool {
+	if err == nil { // before there is a variable to be allocated
+		return false
+	}
 	var timeout net.Error
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }

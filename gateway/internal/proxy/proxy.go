@@ -52,11 +52,7 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 		ex.Refuse(reason)
 		return
 	}
-	body, whole, err := ex.Body.Whole()
-	if err != nil {
-		refuseBody(ex, err)
-		return
-	}
+	body, whole := ex.Body.Whole()
 	start := time.Now()
 	q := call{ex: ex, body: body, whole: whole, deadline: start.Add(ex.Route.Timeout)}
 	ex.Asked = true
@@ -130,15 +126,6 @@ func (b *backend) exchange(q *call) (o outcome) {
 // refuse answers for a backend that did not; the log says which and how.
 func refuse(ex *edge.Exchange, code problem.Code, b *backend, o outcome) {
 	ex.Refuse(problem.Wrap(code, fmt.Errorf("backend %s: %v", b.addr, o)))
-}
-
-// refuseBody tells the client what is wrong with the body that it sends.
-func refuseBody(ex *edge.Exchange, cause error) {
-	var p *problem.Error
-	if !errors.As(cause, &p) {
-		p = problem.Wrap(problem.BadFraming, cause)
-	}
-	ex.Refuse(p)
 }
 
 // repeatable reports whether sending the request twice does no harm: the method

@@ -145,7 +145,10 @@ func exchange(method, target, lines, body string) *edge.Exchange {
 	}
 	ex.ClientText = ex.Client.String()
 	ex.Fields.Raw = []byte(lines + "\r\n")
-	ex.Body = edge.NewBody(strings.NewReader(body), int64(len(body)), 1<<30)
+	var err error
+	if ex.Body, err = edge.NewBody(strings.NewReader(body), int64(len(body)), 1<<30); err != nil {
+		panic(err)
+	}
 	return ex
 }
 
@@ -524,6 +527,9 @@ func TestAnswersThatBreakOff(t *testing.T) {
 			newProxy(t, nil, u.addr).Handle(ex)
 			var b bytes.Buffer
 			_, err := ex.Ctx.Response.WriteTo(&b)
+			if ex.Problem != nil { // it was seen before anything was sent on
+				return
+			}
 			if err == nil || !ex.Cut || strings.HasSuffix(b.String(), "0\r\n\r\n") {
 				t.Errorf("error %v, cut %v, written:\n%s", err, ex.Cut, b.String())
 			}

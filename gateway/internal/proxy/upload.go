@@ -133,6 +133,9 @@ func (w *bodyWriter) end(ex *edge.Exchange) error {
 
 // bodyFault returns what was wrong with a request's body.
 func bodyFault(err error) (cause error, ok bool) {
+	if err == nil { // before there is a variable to be allocated
+		return nil, false
+	}
 	var body *errBody
 	if errors.As(err, &body) {
 		return body.cause, true

@@ -6,7 +6,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -23,6 +25,9 @@ var builtIn []byte
 type Policies struct {
 	address map[string]Pair
 	plans   map[string]map[string]Pair
+	// inFlight is by plan how many requests of a tenant may be in flight; 0 is any
+	// number.
+	inFlight map[string]int
 }
 
 // Pair is what stands under one name: a limit that is enforced, and one beside
@@ -68,6 +73,25 @@ func (t policyText) pair(name string, strict bool) (p Pair) {
 type policiesText struct {
 	Address map[string]policyText            `json:"address,omitzero"`
 	Plans   map[string]map[string]policyText `json:"plans,omitzero"`
+	// InFlight is a number for each plan, or none.
+	InFlight map[string]numberText `json:"in_flight,omitzero"`
+}
+
+// numberText is a limit of requests in flight in the file, or none, which is 0.
+type numberText int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *numberText) UnmarshalJSON(text []byte) error {
+	if string(text) == `"`+noLimit+`"` {
+		*n = 0
+		return nil
+	}
+	number, err := strconv.Atoi(string(text))
+	if err != nil || number < 1 || number > limit.MaxInFlight {
+		return fmt.Errorf("a whole number from 1 to %d or %q is wanted", limit.MaxInFlight, noLimit)
+	}
+	*n = numberText(number)
+	return nil
 }
 
 // BuiltIn returns the policies that are in force without a file.
@@ -92,7 +116,11 @@ func ParsePolicies(content []byte) (*Policies, error) {
 			text.Plans[plan][name] = policy.over(text.Plans[plan][name])
 		}
 	}
-	p := &Policies{address: map[string]Pair{}, plans: map[string]map[string]Pair{}}
+	maps.Copy(text.InFlight, given.InFlight)
+	p := &Policies{address: map[string]Pair{}, plans: map[string]map[string]Pair{}, inFlight: map[string]int{}}
+	for plan, number := range text.InFlight {
+		p.inFlight[plan] = int(number)
+	}
 	for name, policy := range text.Address {
 		// Whatever else is let through while Redis is away, guessing passwords is not.
 		p.address[name] = policy.pair(name, name == limit.Auth || name == limit.Refresh)
@@ -133,6 +161,11 @@ func readPolicies(content []byte) (policiesText, error) {
 		}
 		check("plans."+plan, policies, limit.CallerPolicies())
 	}
+	for plan := range text.InFlight {
+		if !slices.Contains(limit.Plans(), plan) {
+			unknown = append(unknown, "in_flight."+plan)
+		}
+	}
 	if len(unknown) > 0 {
 		slices.Sort(unknown)
 		return text, fmt.Errorf("not understood: %s", strings.Join(unknown, ", "))
@@ -167,6 +200,15 @@ func plain(err error) error {
 
 // ByAddress returns what a name means for client addresses.
 func (p *Policies) ByAddress(name string) Pair { return p.address[name] }
+
+// InFlight returns how many requests a tenant may have in flight in a plan; 0 is
+// any number. An unknown plan is the default one.
+func (p *Policies) InFlight(plan string) int {
+	if n, ok := p.inFlight[plan]; ok {
+		return n
+	}
+	return p.inFlight[limit.DefaultPlan]
+}
 
 // ByPlan returns what a name means in a plan. An unknown plan is the default
 // one.

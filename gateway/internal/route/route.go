@@ -26,6 +26,7 @@ package route
 import (
 	"time"
 
+	"gatehouse/gateway/internal/admission"
 	"gatehouse/internal/telemetry"
 	"gatehouse/internal/token"
 )
@@ -92,6 +93,9 @@ type Route struct {
 	Allow string
 
 	Metrics *telemetry.Route
+	// Admission is where the gateway compares the operation's latency with its past;
+	// the pipeline sets it before it serves.
+	Admission *admission.Route
 }
 
 // Timeouts are how long a backend is waited for.

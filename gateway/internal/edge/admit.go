@@ -1,0 +1,206 @@
+package edge
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+
+	"gatehouse/gateway/internal/admission"
+	"gatehouse/gateway/internal/ratelimit"
+	"gatehouse/gateway/internal/route"
+	"gatehouse/internal/config"
+	"gatehouse/internal/limit"
+	"gatehouse/internal/problem"
+)
+
+// AdmissionConfig is how many requests may wait for the backends.
+type AdmissionConfig struct {
+	Switch string `env:"ADMISSION" envDefault:"on" doc:"Whether requests that the backends have no room for are refused at once (on), or wait at the backends (off); the limits in flight of each tenant stand either way" kind:"on or off"`
+	Min    int    `env:"ADMISSION_MIN" envDefault:"4" doc:"Least number of requests to the backends that are always let through at once"`
+	Max    int    `env:"ADMISSION_MAX" envDefault:"0" doc:"Most requests to the backends at once; 0 for as many as there may be connections, BACKEND_MAX_CONNS for each backend"`
+}
+
+// maxAdmission bounds what a setting may ask for.
+const maxAdmission = 1 << 20
+
+// Validate implements [config.Checked].
+func (c *AdmissionConfig) Validate(m *config.Mistakes) {
+	if c.Switch != "on" && c.Switch != "off" {
+		m.Add("ADMISSION", "is %q; on or off is wanted", c.Switch)
+	}
+	m.Range("ADMISSION_MIN", c.Min, 1, maxAdmission)
+	m.Range("ADMISSION_MAX", c.Max, 0, maxAdmission)
+	if c.Max > 0 && c.Max < c.Min {
+		m.Add("ADMISSION_MAX", "is %d; at least ADMISSION_MIN is wanted, which is %d", c.Max, c.Min)
+	}
+}
+
+// Bounds returns the bounds of the limit, nil for none, when so many connections
+// to the backends may be open.
+func (c *AdmissionConfig) Bounds(connections int) *admission.Config {
+	if c.Switch == "off" {
+		return nil
+	}
+	most := connections
+	if c.Max > 0 {
+		most = min(most, c.Max)
+	}
+	return &admission.Config{Min: min(c.Min, most), Max: most}
+}
+
+// Admission is the step that keeps from the backends what they have no room for.
+// What it refuses is answered at once: 429 when the tenant has as many requests
+// in flight as it may have, which is for the tenant to change, and otherwise 503.
+type Admission struct {
+	limits     *Limits
+	fleet      func() int
+	controller *admission.Controller
+	refused    [4]*metrics.Counter // by admission.Reason
+}
+
+// NewAdmission returns admission to the operations of the table. Fleet is how
+// many gateways share a tenant's limit.
+func NewAdmission(limits *Limits, fleet func() int, table *route.Table, bounds *admission.Config) *Admission {
+	a := &Admission{limits: limits, fleet: fleet, controller: admission.New(bounds)}
+	limits.admission = a
+	for _, r := range table.Routes() {
+		r.Admission = a.controller.NewRoute()
+	}
+	for reason := admission.OverLimit; reason <= admission.OverTenant; reason++ {
+		a.refused[reason] = metrics.GetOrCreateCounter(fmt.Sprintf(`gateway_admission_refused_total{reason=%q}`, reason))
+	}
+	for name, value := range map[string]func() float64{
+		`gateway_admission_limit`:         func() float64 { return float64(a.controller.Limit()) },
+		`gateway_admission_in_flight`:     func() float64 { return float64(a.controller.InFlight()) },
+		`gateway_admission_quiet_seconds`: func() float64 { return a.controller.Quiet().Seconds() },
+	} {
+		metrics.UnregisterMetric(name) // of a gateway before this one in the same process
+		metrics.NewGauge(name, value)
+	}
+	return a
+}
+
+// Admit lets requests to the backends through that they have room for. Probes,
+// and what the gateway answers by itself, always pass.
+func (a *Admission) Admit() Step {
+	return func(next Handler) Handler {
+		return func(ex *Exchange) {
+			if ex.Route.Local || ex.Route.Class == route.Probe {
+				next(ex)
+				return
+			}
+			a.admit(ex, next)
+		}
+	}
+}
+
+func (a *Admission) admit(ex *Exchange, next Handler) {
+	request := admission.Request{Route: ex.Route.Admission, Class: classOf(ex.Route), Long: ex.Body.Length != 0 && !ex.Body.done}
+	if ex.Claims != nil {
+		request.Tenant = ex.Claims.Tenant
+		request.Most = a.share(a.limits.numberInForce(a.limits.tenants(request.Tenant), ex.Start).number)
+	}
+	start := time.Now()
+	ticket, reason := a.controller.Admit(&request, start.UnixNano())
+	if reason != admission.Admitted {
+		a.refuse(ex, reason)
+		return
+	}
+	ex.ticket = ticket
+	finished := false
+	defer func() {
+		if !finished { // a panic, which is answered further out
+			a.controller.Done(&ex.ticket)
+		}
+	}()
+	next(ex)
+	finished = true
+	end := time.Now()
+	a.controller.Answered(&ex.ticket, outcomeOf(ex), end.Sub(start), end.UnixNano())
+	ex.After(a.done)
+}
+
+// share is this gateway's part of a number that the fleet shares, at least 1.
+// None is 0.
+func (a *Admission) share(number int) int {
+	fleet := max(1, a.fleet())
+	return (number + fleet - 1) / fleet
+}
+
+// done is the end of an answer: of its last byte, or of a WebSocket.
+func (a *Admission) done(ex *Exchange) { a.controller.Done(&ex.ticket) }
+
+func (a *Admission) refuse(ex *Exchange, reason admission.Reason) {
+	a.refused[reason].Inc()
+	if reason == admission.OverTenant {
+		p := problem.Newf(problem.RateLimited, "The limit %q is used up; see the Retry-After header.", limit.InFlight)
+		p.RetryAfter = time.Second
+		ex.Refuse(p)
+		return
+	}
+	p := problem.New(problem.Overloaded)
+	// Spread, so that those who are refused together do not come again together.
+	p.RetryAfter = time.Duration(1+rand.IntN(3)) * time.Second //nolint:gosec // there is nothing to guess
+	ex.Refuse(p)
+}
+
+// classOf says who goes first.
+func classOf(r *route.Route) admission.Class {
+	switch r.Class {
+	case route.Auth, route.Refresh:
+		return admission.Auth
+	case route.Export:
+		return admission.Batch
+	}
+	return admission.Normal
+}
+
+// outcomeOf says what the time of an answer is worth. Only successes are
+// compared with each other: an error is often quick.
+func outcomeOf(ex *Exchange) admission.Outcome {
+	status := ex.Ctx.Response.StatusCode()
+	switch {
+	case ex.Problem != nil && (ex.Problem.Code == problem.Timeout || ex.Problem.Code == problem.Overloaded),
+		ex.Problem == nil && status == fasthttp.StatusServiceUnavailable:
+		return admission.Dropped
+	case ex.Problem != nil || status >= fasthttp.StatusBadRequest:
+		return admission.Ignored
+	}
+	return admission.Measured
+}
+
+// inFlight is the number of requests that a tenant may have in flight, and the
+// override that it comes from, if it is not the plan's.
+type inFlight struct {
+	number    int
+	agreement *ratelimit.Agreement
+}
+
+func (l *Limits) numberInForce(t *limit.Tenant, now time.Time) inFlight {
+	if a := l.overrides.Find(t, uuid.Nil, limit.InFlight, false, now); a != nil {
+		return inFlight{a.Limit.Requests, a}
+	}
+	return inFlight{number: l.policies.Load().InFlight(planOf(t))}
+}
+
+// explain says what remains of the tenant's requests in flight at this gateway.
+func (a *Admission) explain(t *limit.Tenant, now time.Time) (e explainedLimit, limited bool) {
+	f := a.limits.numberInForce(t, now)
+	if f.number == 0 {
+		return e, false
+	}
+	form := limit.InFlightLimit(f.number)
+	e = explainedLimit{
+		Policy: limit.InFlight, Requests: form.Requests, Period: int64(form.Period / time.Second), Burst: form.Burst, Source: "plan",
+		Remaining: int64(max(0, a.share(f.number)-a.controller.Tenant(t.ID))),
+	}
+	if e.Remaining == 0 {
+		e.Reset = 1
+	}
+	e.agreed(f.agreement)
+	return e, true
+}

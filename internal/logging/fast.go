@@ -1,0 +1,136 @@
+package logging
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"math"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Log writes a line that is written for every request, with its own time. It
+// reads as if log had written it, and costs a fraction of that: it knows no
+// source, and it may be on its way for up to a tenth of a second before the
+// output gets it, together with those that came meanwhile. The attributes are not
+// kept. A log that was not opened by [Open], or not as JSON, writes it itself.
+func Log(log *slog.Logger, at time.Time, level slog.Level, message string, attrs []slog.Attr) {
+	ctx := context.Background()
+	if !log.Enabled(ctx, level) {
+		return
+	}
+	h, ok := log.Handler().(*handler)
+	if !ok || h.nested {
+		log.LogAttrs(ctx, level, message, attrs...)
+		return
+	}
+	line := lines.Get().(*[]byte)
+	b := (*line)[:0]
+	b = append(b, `{"time":"`...)
+	b = at.AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","level":"`...)
+	b = append(b, level.String()...)
+	b = append(b, `","msg":`...)
+	b = appendString(b, message)
+	b = append(b, h.own...)
+	b = appendAttrs(b, attrs)
+	b = append(b, "}\n"...)
+	h.w.writeSoon(b)
+	if cap(b) <= maxKeptLine {
+		*line = b
+		lines.Put(line)
+	}
+}
+
+// maxKeptLine is the largest buffer that is used again.
+const maxKeptLine = 16 << 10
+
+var lines = sync.Pool{New: func() any { return new([]byte) }}
+
+// handler is slog's JSON handler, together with what [Log] needs to write lines
+// of the same form.
+type handler struct {
+	slog.Handler
+	w      *Writer
+	own    []byte // the attributes that every line has, as JSON, each after a comma
+	nested bool   // in a group, which Log leaves to slog
+}
+
+func newJSONHandler(w *Writer, options *slog.HandlerOptions) slog.Handler {
+	return &handler{Handler: slog.NewJSONHandler(w, options), w: w}
+}
+
+// WithAttrs implements slog.Handler.
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	with := *h
+	with.Handler = h.Handler.WithAttrs(attrs)
+	with.own = appendAttrs(h.own[:len(h.own):len(h.own)], attrs)
+	return &with
+}
+
+// WithGroup implements slog.Handler.
+func (h *handler) WithGroup(name string) slog.Handler {
+	with := *h
+	with.Handler = h.Handler.WithGroup(name)
+	with.nested = with.nested || name != ""
+	return &with
+}
+
+func appendAttrs(b []byte, attrs []slog.Attr) []byte {
+	for i := range attrs {
+		b = append(b, ',')
+		b = appendString(b, attrs[i].Key)
+		b = append(b, ':')
+		b = appendValue(b, attrs[i].Value)
+	}
+	return b
+}
+
+func appendValue(b []byte, v slog.Value) []byte {
+	switch v.Kind() {
+	case slog.KindString:
+		return appendString(b, v.String())
+	case slog.KindInt64:
+		return strconv.AppendInt(b, v.Int64(), 10)
+	case slog.KindUint64:
+		return strconv.AppendUint(b, v.Uint64(), 10)
+	case slog.KindBool:
+		return strconv.AppendBool(b, v.Bool())
+	case slog.KindDuration: // as slog does: nanoseconds
+		return strconv.AppendInt(b, int64(v.Duration()), 10)
+	case slog.KindFloat64:
+		if f := v.Float64(); !math.IsNaN(f) && !math.IsInf(f, 0) {
+			return strconv.AppendFloat(b, f, 'f', -1, 64)
+		}
+	}
+	return appendAny(b, v.Resolve().Any())
+}
+
+// appendAny writes what is not for every request.
+func appendAny(b []byte, value any) []byte {
+	if err, ok := value.(error); ok {
+		return appendString(b, err.Error())
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return appendString(b, "!ERROR:"+err.Error())
+	}
+	return append(b, text...)
+}
+
+// appendString writes a string in quotes.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			// What is not UTF-8 is replaced, which the error tells.
+			b, _ = jsontext.AppendQuote(b, s)
+			return b
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
