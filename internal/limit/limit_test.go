@@ -102,6 +102,8 @@ func TestTenantText(t *testing.T) {
 		`{"id":"a","version":1,"status":"active","plan":"free","more":1}`,
 		`{"id":"a","version":1,"status":"active","plan":"free","overrides":[{"policy":"nfe","limit":"1/1s,1","owner":"","reason":""}]}`,
 		`{"id":"a","version":1,"status":"active","plan":"free","overrides":[{"policy":"user","limit":"0/1s,1","owner":"","reason":""}]}`,
+		`{"id":"a","version":1,"status":"active","plan":"free","overrides":[{"policy":"in_flight","limit":"5/1m,5","owner":"","reason":""}]}`,
+		`{"id":"a","version":1,"status":"active","plan":"free","overrides":[{"policy":"in_flight","limit":"5/1s,5","shadow":true,"owner":"","reason":""}]}`,
 	} {
 		if got, err := ParseTenant([]byte(text)); err == nil {
 			t.Errorf("%s was read as %+v", text, got)

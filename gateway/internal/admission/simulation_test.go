@@ -140,8 +140,8 @@ func TestLimitSurvivesAChangeOfLatency(t *testing.T) {
 		m.tenant(name, 2*capacity(workers, mean)/3, 0)
 	}
 	m.run(100 * time.Second)
-	for _, span := range [][2]time.Duration{{10, 20}, {20, 30}, {35, 60}, {60, 70}, {75, 100}} {
-		good := m.goodput(span[0]*time.Second, span[1]*time.Second, patience)
+	for _, span := range [][2]int{{10, 20}, {20, 30}, {35, 60}, {60, 70}, {75, 100}} {
+		good := m.goodput(time.Duration(span[0])*time.Second, time.Duration(span[1])*time.Second, patience)
 		t.Logf("%d to %d s: goodput %.3f", span[0], span[1], good)
 		want := 0.9
 		if span[1]-span[0] == 10 && span[0] > 10 {
