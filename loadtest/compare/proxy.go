@@ -231,6 +231,7 @@ func startGateway(b *bench, p *proxy, program string) (err error) {
 		"TLS_CERT_FILE=" + b.path("cert.pem"), "TLS_KEY_FILE=" + b.path("key.pem"), "RATE_LIMIT_FILE=" + limits,
 		// Redis shares its core with the load, and is to decide all the same.
 		"REDIS_TIMEOUT=1s",
+		"ADMISSION_MIN=512", // as many as there are connections, since the other proxies refuse nothing
 		"MAX_CONNECTIONS_PER_ADDRESS=20000", "TOKEN_CACHE_TOKENS=20000", "DRAIN_DELAY=0s", "SHUTDOWN_TIMEOUT=2s",
 	}, program)
 }

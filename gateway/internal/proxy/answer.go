@@ -34,7 +34,7 @@ func answerCrosses(name []byte) bool {
 	if len(n) > len(corsPrefix) && string(n[:len(corsPrefix)]) == corsPrefix {
 		return false
 	}
-	return !answerHeldBack[string(n)]
+	return !answerHeldBack.has(n)
 }
 
 // corsPrefix begins the headers by which the edge, and nobody else, tells

@@ -146,7 +146,7 @@ func crosses(name []byte, ex *edge.Exchange) bool {
 	if string(n) == "authorization" {
 		return ex.Claims != nil
 	}
-	return !heldBack[string(n)]
+	return !heldBack.has(n)
 }
 
 // heldBack are request headers that never cross, in lower case.
@@ -168,17 +168,6 @@ var heldBack = set(
 	// Becomes the environment variable HTTP_PROXY in CGI programs.
 	"proxy",
 )
-
-// maxKnownName is longer than any name in the tables.
-const maxKnownName = 40
-
-func set(names ...string) map[string]bool {
-	m := make(map[string]bool, len(names))
-	for _, name := range names {
-		m[name] = true
-	}
-	return m
-}
 
 // lowerInto writes b in lower case; dst has room for it.
 func lowerInto(dst, b []byte) []byte {
