@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"strings"
 	"sync"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"gatehouse/gateway/internal/edge"
 	"gatehouse/internal/token"
 )
 
@@ -119,6 +121,48 @@ func TestTenantsRequestsInFlight(t *testing.T) {
 	for range 5 {
 		if got := r.do(t, "GET", "/things", header, ""); got.status != 200 {
 			t.Fatalf("afterwards = %d: slots were lost", got.status)
+		}
+	}
+}
+
+// A request that the tenant's own number refuses takes nothing of its rates.
+func TestRefusedByRequestsInFlightCostsNoRate(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, limits(t, "standard.in_flight=1", "standard.tenant=3/1h,3", "standard.user=3/1h,3"))
+	release := held(t, r)
+	header := r.bearer(t)
+	var reads sync.WaitGroup
+	reads.Go(func() { r.do(t, "GET", "/things", header, "") })
+	eventually(t, "a read at the backend", func() bool { return r.asked() == 1 })
+	for range 5 {
+		p := r.do(t, "GET", "/things", header, "").problem(t, 429, "rate_limited")
+		if detail, _ := p["detail"].(string); !strings.Contains(detail, `"in_flight"`) {
+			t.Fatalf("detail %v", detail)
+		}
+	}
+	release()
+	reads.Wait()
+	for i := range 2 {
+		if got := r.do(t, "GET", "/things", header, ""); got.status != 200 {
+			t.Errorf("read %d of three that are allowed = %d %s", i+2, got.status, got.body)
+		}
+	}
+}
+
+func TestPanicGivesTheSlotBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *Config) { limits(t, "standard.in_flight=1")(c); narrow(1)(c) })
+	server := edge.NewServer(r.config.Edge, r.table, r.pipeline(func(*edge.Exchange) { panic("boom") }), r.log)
+	request := "GET /things HTTP/1.1\r\nHost: x\r\nAuthorization: " + r.bearer(t)["Authorization"] + "\r\n\r\n"
+	for i := range 3 {
+		var ctx fasthttp.RequestCtx
+		ctx.Init2(&benchConn{}, nil, false)
+		if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(request))); err != nil {
+			t.Fatal(err)
+		}
+		server.Pass(&ctx)
+		if got := ctx.Response.StatusCode(); got != 500 {
+			t.Errorf("request %d = %d %s, want 500", i+1, got, ctx.Response.Body())
 		}
 	}
 }

@@ -65,7 +65,7 @@ func TestMistakesAreFoundAllAtOnce(t *testing.T) {
 		"REQUEST_RECEIVE_TIMEOUT=1ms", "IDLE_TIMEOUT=5h", "TOKEN_CACHE_TOKENS=0", "CORS_ALLOWED_ORIGINS=*", "CORS_ALLOW_CREDENTIALS=true",
 		"RATE_LIMIT_FILE=testdata/mistakes.txt", "RATE_LIMIT_FALLBACK=perhaps", "RATE_LIMIT_FLEET_SIZE=0", "RATE_LIMIT_KEYS=0",
 		"BACKENDS=backend", "BACKEND_DIAL_TIMEOUT=0s", "BACKEND_MAX_CONNS=0", "JWT_SECRET=short", "JWT_ISSUER=", "JWT_JWKS=perhaps", "JWT_JWKS_BACKENDS=here", "JWT_KEYS_POLL=1ms", "REDIS_URL=http://x",
-		"REDIS_TIMEOUT=1h", "LOG_FORMAT=xml", "LOG_LEVEL=loud", "LOG_HASH_KEY=short", "COMPAT_ALIAS=perhaps", "COMPAT_SUNSET=31.12.2027",
+		"REDIS_TIMEOUT=1h", "ADMISSION=perhaps", "ADMISSION_MIN=0", "ADMISSION_MAX=-1", "LOG_FORMAT=xml", "LOG_LEVEL=loud", "LOG_HASH_KEY=short", "COMPAT_ALIAS=perhaps", "COMPAT_SUNSET=31.12.2027",
 	})
 	goldentest.Compare(t, "mistakes.txt", fmt.Sprintln(err))
 	if strings.Contains(err.Error(), "=short") || strings.Contains(err.Error(), `"short"`) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -180,6 +181,43 @@ func TestWhatOnlyAFreshGatewayAnswers(t *testing.T) {
 	if a := r.do(t, "GET", "/limits/shadow", operator, ""); a.status != 200 {
 		t.Errorf("GET /limits/shadow with a feed = %d %s", a.status, a.body)
 	}
+}
+
+func TestExplainRequestsInFlight(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, limits(t, "free.in_flight=3"))
+	r.publisher(t, limit.Tenant{ID: "acme", Version: 1, Status: "active", Plan: "free", Overrides: []limit.Override{
+		{Policy: limit.InFlight, Limit: limit.InFlightLimit(7), Owner: "ops", Reason: "launch"},
+	}}, limit.Tenant{ID: "beta", Version: 1, Status: "active", Plan: "free"})
+	release := held(t, r)
+	var read sync.WaitGroup
+	read.Go(func() {
+		r.do(t, "GET", "/things", map[string]string{"Authorization": "Bearer " + r.token(t, "acme")}, "")
+	})
+	eventually(t, "a read at the backend", func() bool { return r.asked() == 1 })
+	for tenant, want := range map[string]map[string]any{
+		"acme": {"requests": 7.0, "source": "tenant", "remaining": 6.0, "owner": "ops", "reason": "launch"},
+		"beta": {"requests": 3.0, "source": "plan", "remaining": 3.0, "owner": nil, "reason": nil},
+	} {
+		a := r.do(t, "GET", "/limits/explain?tenant_id="+tenant, r.as(t, token.Operator), "")
+		var body struct {
+			Data struct{ Limits []map[string]any }
+		}
+		if err := json.Unmarshal([]byte(a.body), &body); a.status != 200 || err != nil || len(body.Data.Limits) == 0 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		got := body.Data.Limits[0] // the tightest
+		if got["policy"] != limit.InFlight {
+			t.Fatalf("%s: %v", tenant, body.Data.Limits)
+		}
+		for name, value := range want {
+			if got[name] != value {
+				t.Errorf("%s: %s = %v, want %v", tenant, name, got[name], value)
+			}
+		}
+	}
+	release()
+	read.Wait()
 }
 
 func TestExplain(t *testing.T) {

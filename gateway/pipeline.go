@@ -40,11 +40,12 @@ func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 
 		// By address before anything is spent on the token; by identity only
 		// after the token was verified, since nothing else says whose bucket it
-		// is. What a role does not allow is refused before it costs the tenant
-		// and the user anything.
+		// is. What a role does not allow, or the tenant has no request in flight
+		// to spare for, is refused before it costs the tenant and the user anything.
 		g.limits.LimitAddress(),
 		g.auth.Authenticate(),
 		edge.Authorize(),
+		g.admission.Spare(),
 		g.limits.LimitIdentity(),
 
 		// A body is asked for and read only now, and before there is a slot for the

@@ -143,7 +143,7 @@ func (a *Controller) Admit(r *Request, now int64) (Ticket, Reason) {
 	}
 	limit, n := a.limit.Load(), a.inFlight.Add(1)
 	mine := a.tenants.hold(t.tenant)
-	t.holds, t.quiet = true, n <= max(1, limit/2)
+	t.holds, t.quiet = true, n <= quiet(limit)
 	if r.Class == Auth {
 		a.auth.Add(1)
 	}
@@ -157,23 +157,29 @@ func (a *Controller) Admit(r *Request, now int64) (Ticket, Reason) {
 	return t, Admitted
 }
 
+// quiet is how many may be in flight without a queue at the backends.
+func quiet(limit int64) int64 { return max(1, limit/2) }
+
 // crowded decides when n are in flight with this request, mine of them the
 // tenant's.
 func (a *Controller) crowded(c Class, n, mine, limit, now int64) Reason {
-	most := limit
+	most, above := limit, limit+limit/2+2
+	auth := above
 	if a.probing(now) {
-		most = (limit + 1) / 2
+		// What is admitted shall be quiet, signing in aside, and those who hold less
+		// than others shall find room all the same.
+		most, above = max(1, limit*2/5), quiet(limit)
 	}
 	switch {
 	case c == Batch && n*5 > most*4:
 		return OverLimit
 	case n <= most:
 		return Admitted
-	case c == Auth && n <= limit+limit/2+2 && a.auth.Load()*2 <= limit+2:
+	case c == Auth && n <= auth && a.auth.Load()*2 <= most+2:
 		return Admitted
 	case !a.tenants.modest(mine, n):
 		return OverShare
-	case n > limit+limit/2+2:
+	case n > above:
 		return OverLimit
 	}
 	return Admitted

@@ -12,12 +12,13 @@ import (
 // would take without a queue, divided by the time that they take, tells k/n; and
 // the limit becomes
 //
-//	limit × (quiet time ÷ time) × 1.2 + 1
+//	limit × (quiet time ÷ time) × 1.2 + 2
 //
-// which rests at 1.2 k + 1. Both times are sums over all answers of a window,
-// each compared with the quiet time of its own route, so that a mix that turns
-// to slow routes is no sign of a queue, and that short and long requests weigh
-// as much as they occupy the backends.
+// which rests at 1.2 k + 2. What is added, and not multiplied, brings the limits
+// of gateways that share backends together. Both times are sums over all answers
+// of a window, each compared with the quiet time of its own route, so that a mix
+// that turns to slow routes is no sign of a queue, and that short and long
+// requests weigh as much as they occupy the backends.
 //
 // The quiet time of a route is the mean of answers to requests that were
 // admitted while no more than half of the limit was in use. When the limit is in
@@ -28,7 +29,7 @@ import (
 // known by that too: it stays slow while there is no queue.
 const (
 	headroom = 1.2
-	extra    = 1
+	extra    = 2
 
 	minWindow  = int64(100 * time.Millisecond)
 	maxWindow  = int64(time.Second)
@@ -43,8 +44,10 @@ const (
 	// of them that say twice or half of it are a backend that changed.
 	memory   = 128
 	fewFirst = 4
-	doubt    = 4 // with so few answers it may be twice as long
 	fewClear = 16
+	// doubt: with so few answers the quiet time may be twice as long. Of requests
+	// that began together the short ones are answered first.
+	doubt = 8
 )
 
 // window is what was measured since the limit moved last.
@@ -149,9 +152,11 @@ func (a *Controller) move(now int64) {
 		return
 	}
 	a.at.began = now
-	w.ends.Store(now + minWindow)
 	w.answers.Store(0)
 	taken, quiet := w.taken.Swap(0), w.quiet.Swap(0)
+	// What a move has changed shows in answers to requests that came after it, so
+	// the next window is long enough to be mostly of those.
+	w.ends.Store(now + min(max(minWindow, 2*taken/max(1, answers)), maxWindow))
 	dropped := w.dropped.Swap(0)
 	if !w.used.Swap(false) {
 		a.period.Store(0)

@@ -23,6 +23,9 @@ func TestGoodputAtTwiceTheCapacity(t *testing.T) {
 		{"few workers", 1, 4, 5 * time.Millisecond, 2},
 		{"many workers", 1, 100, 20 * time.Millisecond, 2},
 		{"slower work", 1, 32, 50 * time.Millisecond, 2},
+		{"long work", 1, 64, 200 * time.Millisecond, 2},
+		{"very long work", 1, 32, 500 * time.Millisecond, 2},
+		{"long work, two gateways", 2, 64, 200 * time.Millisecond, 2},
 		{"three gateways", 3, 32, 10 * time.Millisecond, 2},
 		{"ten times the capacity", 1, 16, 10 * time.Millisecond, 10},
 	} {
@@ -202,7 +205,7 @@ func TestClassesGoInOrder(t *testing.T) {
 	flood.tenant("", 10*all, 1)
 	flood.run(40 * time.Second)
 	t.Logf("beside a flood of sign-ins %.3f of reads answered", reads.share())
-	if reads.share() < 0.93 {
+	if reads.share() < 0.9 {
 		t.Errorf("beside a flood of sign-ins %.3f of reads were answered", reads.share())
 	}
 }

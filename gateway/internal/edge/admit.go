@@ -60,12 +60,16 @@ type Admission struct {
 	fleet      func() int
 	controller *admission.Controller
 	refused    [4]*metrics.Counter // by admission.Reason
+	// done takes a slot back at the end of an answer: of its last byte, or of a
+	// WebSocket. It is made once, since it would be an allocation for each request.
+	done func(*Exchange)
 }
 
 // NewAdmission returns admission to the operations of the table. Fleet is how
 // many gateways share a tenant's limit.
 func NewAdmission(limits *Limits, fleet func() int, table *route.Table, bounds *admission.Config) *Admission {
 	a := &Admission{limits: limits, fleet: fleet, controller: admission.New(bounds)}
+	a.done = func(ex *Exchange) { a.controller.Done(&ex.ticket) }
 	limits.admission = a
 	for _, r := range table.Routes() {
 		r.Admission = a.controller.NewRoute()
@@ -84,25 +88,51 @@ func NewAdmission(limits *Limits, fleet func() int, table *route.Table, bounds *
 	return a
 }
 
+// Spare refuses a request early when its tenant has as many in flight as it may
+// have: what Admit would refuse most likely shall not cost the tenant and the
+// user a token. Admit decides, since others may come in between.
+func (a *Admission) Spare() Step {
+	return func(next Handler) Handler {
+		return func(ex *Exchange) {
+			if ex.Claims != nil && a.bounds(ex.Route) {
+				if most := a.most(ex); most > 0 && a.controller.Tenant(ex.Claims.Tenant) >= most {
+					a.refuse(ex, admission.OverTenant)
+					return
+				}
+			}
+			next(ex)
+		}
+	}
+}
+
 // Admit lets requests to the backends through that they have room for. Probes,
 // and what the gateway answers by itself, always pass.
 func (a *Admission) Admit() Step {
 	return func(next Handler) Handler {
 		return func(ex *Exchange) {
-			if ex.Route.Local || ex.Route.Class == route.Probe {
+			if a.bounds(ex.Route) {
+				a.admit(ex, next)
+			} else {
 				next(ex)
-				return
 			}
-			a.admit(ex, next)
 		}
 	}
+}
+
+// bounds reports whether requests to the operation are bounded at all.
+func (a *Admission) bounds(r *route.Route) bool { return !r.Local && r.Class != route.Probe }
+
+// most is how many requests the caller's tenant may have in flight here; 0 is
+// any number.
+func (a *Admission) most(ex *Exchange) int {
+	return a.share(a.limits.numberInForce(a.limits.tenants(ex.Claims.Tenant), ex.Start).number)
 }
 
 func (a *Admission) admit(ex *Exchange, next Handler) {
 	request := admission.Request{Route: ex.Route.Admission, Class: classOf(ex.Route), Long: ex.Body.Length != 0 && !ex.Body.done}
 	if ex.Claims != nil {
 		request.Tenant = ex.Claims.Tenant
-		request.Most = a.share(a.limits.numberInForce(a.limits.tenants(request.Tenant), ex.Start).number)
+		request.Most = a.most(ex)
 	}
 	start := time.Now()
 	ticket, reason := a.controller.Admit(&request, start.UnixNano())
@@ -130,9 +160,6 @@ func (a *Admission) share(number int) int {
 	fleet := max(1, a.fleet())
 	return (number + fleet - 1) / fleet
 }
-
-// done is the end of an answer: of its last byte, or of a WebSocket.
-func (a *Admission) done(ex *Exchange) { a.controller.Done(&ex.ticket) }
 
 func (a *Admission) refuse(ex *Exchange, reason admission.Reason) {
 	a.refused[reason].Inc()
