@@ -59,6 +59,7 @@ type Admission struct {
 	limits     *Limits
 	fleet      func() int
 	controller *admission.Controller
+	done       func(*Exchange)     // the end of an answer: of its last byte, or of a WebSocket
 	refused    [4]*metrics.Counter // by admission.Reason
 }
 
@@ -66,6 +67,7 @@ type Admission struct {
 // many gateways share a tenant's limit.
 func NewAdmission(limits *Limits, fleet func() int, table *route.Table, bounds *admission.Config) *Admission {
 	a := &Admission{limits: limits, fleet: fleet, controller: admission.New(bounds)}
+	a.done = func(ex *Exchange) { a.controller.Done(&ex.ticket) }
 	limits.admission = a
 	for _, r := range table.Routes() {
 		r.Admission = a.controller.NewRoute()
@@ -130,9 +132,6 @@ func (a *Admission) share(number int) int {
 	fleet := max(1, a.fleet())
 	return (number + fleet - 1) / fleet
 }
-
-// done is the end of an answer: of its last byte, or of a WebSocket.
-func (a *Admission) done(ex *Exchange) { a.controller.Done(&ex.ticket) }
 
 func (a *Admission) refuse(ex *Exchange, reason admission.Reason) {
 	a.refused[reason].Inc()
