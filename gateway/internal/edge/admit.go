@@ -59,6 +59,7 @@ type Admission struct {
 	limits     *Limits
 	fleet      func() int
 	controller *admission.Controller
+	done       func(*Exchange)     // the end of an answer: of its last byte, or of a WebSocket
 	refused    [4]*metrics.Counter // by admission.Reason
 	// done takes a slot back at the end of an answer: of its last byte, or of a
 	// WebSocket. It is made once, since it would be an allocation for each request.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -38,6 +39,8 @@ type Body struct {
 	ctx  *fasthttp.RequestCtx // nil for a body that comes from no client
 	idle time.Duration        // between two reads
 	end  time.Time            // of it all
+	// stopped is set, atomically, when no more of it is wanted.
+	stopped uint32
 
 	handover *handover
 	whole    []byte // its buffer is used again
@@ -84,6 +87,7 @@ func (b *Body) Stream(end time.Time) { b.end = end }
 // Stop ends the wait for what comes next; it may be called from another
 // goroutine.
 func (b *Body) Stop() error {
+	atomic.StoreUint32(&b.stopped, 1)
 	if b.ctx == nil {
 		return nil
 	}
@@ -101,6 +105,10 @@ func (b *Body) Next(p []byte) (int, error) {
 			wait = b.end
 		}
 		if err := b.ctx.SetReadDeadline(wait); err != nil {
+			return 0, endedEarly()
+		}
+		// Stop may have been called before the deadline was moved again.
+		if atomic.LoadUint32(&b.stopped) != 0 {
 			return 0, endedEarly()
 		}
 	}

@@ -241,6 +241,9 @@ type Conn struct {
 	linger  atomic.Bool
 	closed  atomic.Bool
 	chunked bool // the body of the last request was
+	behind  bool // the current request had begun to arrive when the one before it ended
+
+	dropped atomic.Pointer[func()] // see Exchange.Hijack
 
 	waiting     bool        // for a request, for a short while; known to who reads
 	parking     atomic.Bool // the server is to let go of it, and not to close it
@@ -323,6 +326,7 @@ func track(conn net.Conn, now fasthttp.ConnState) {
 	switch now {
 	case fasthttp.StateActive:
 		own.arrived()
+		own.behind = !own.is(fresh) && own.spent.Load() == own.reads.Load()
 		own.state.Store(int32(active))
 	case fasthttp.StateIdle:
 		own.spent.Store(own.reads.Load())

@@ -175,6 +175,11 @@ func (ex *Exchange) Interim() io.Writer {
 // one that only the end tells.
 func (ex *Exchange) Stream(body io.ReadCloser, size int) {
 	ex.streamed = true
+	if size < 0 && !ex.Ctx.Request.Header.IsHTTP11() {
+		ex.Ctx.Response.SetBodyStream(body, untilClose)
+		ex.streamUntilClose(body)
+		return
+	}
 	ex.Ctx.Response.SetBodyStream(body, size)
 }
 
@@ -190,11 +195,13 @@ func (ex *Exchange) Progress() {
 // Finish ends a streamed answer. The exchange must not be used any more.
 func (ex *Exchange) Finish() {
 	ex.streamed = false
-	if ex.stepping { // a step panicked and another answer takes the place
-		return
-	}
 	for _, f := range ex.later {
 		f(ex)
+	}
+	if ex.stepping { // a step panicked and another answer takes the place
+		ex.later, ex.Cut = ex.later[:0], false
+		ex.unhijack()
+		return
 	}
 	if ex.server != nil {
 		ex.server.release(ex)

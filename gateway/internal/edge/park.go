@@ -178,6 +178,7 @@ func (p *plainConn) Close() error {
 	if p.leave(p, p.serve) {
 		return nil
 	}
+	p.drop()
 	return p.Conn.Close()
 }
 
@@ -200,6 +201,7 @@ func (s *secureConn) Close() error {
 	if s.own.leave(s, s.serve) {
 		return nil
 	}
+	s.own.drop()
 	return s.Conn.Close()
 }
 

@@ -2,8 +2,8 @@ package edge
 
 import "gatehouse/internal/problem"
 
-// behindChunked refuses a request of which all had arrived when the chunked
-// body before it ended. fasthttp takes a bare LF for the end of a chunked body's
+// behindChunked refuses a request that had begun to arrive when the chunked body
+// before it ended. fasthttp takes a bare LF for the end of a chunked body's
 // trailers, and shows nobody what it took, when the end of another header
 // follows; so what it calls the next request might be trailers to a proxy in
 // front. Clients wait for the answer to a chunked request, and are not concerned.
@@ -21,6 +21,6 @@ func (c *Conn) noteBody(f *Fields) {
 	}
 }
 
-// pipelined reports whether all of the request had arrived when the one before it
-// ended, whose answer may then not be written yet.
-func (c *Conn) pipelined() bool { return c.spent.Load() == c.reads.Load() }
+// pipelined reports whether the request had begun to arrive when the one before
+// it ended, whose answer may then not be written yet.
+func (c *Conn) pipelined() bool { return c.behind }

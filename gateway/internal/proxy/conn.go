@@ -48,6 +48,7 @@ type call struct {
 	body     []byte // all of it, or as much as was read
 	whole    bool
 	deadline time.Time // until the answer begins
+	last     bool      // the connection is of no use to another request
 }
 
 // What becomes of a connection after a request.
@@ -62,14 +63,13 @@ const (
 // roundTrip sends the request and passes the answer on. The connection's
 // deadline is set.
 func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
-	var early bool
 	var err error
 	if q.whole {
 		if err = c.send(q, b.host); err == nil {
 			err = c.awaitAnswer(q)
 		}
 	} else {
-		early, err = c.upload(q, b.host)
+		q.last, err = c.upload(q, b.host)
 	}
 	if cause, ok := bodyFault(err); ok {
 		q.ex.RefuseBody(cause)
@@ -82,11 +82,8 @@ func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
 		return noAnswer, ended
 	}
 	// Whoever could not send all of a large body may have been answered why.
-	o, f := c.receive(q, b)
-	if early || err != nil {
-		f = min(f, ended)
-	}
-	return o, f
+	q.last = q.last || err != nil
+	return c.receive(q, b)
 }
 
 // awaitAnswer sets how long the answer may take to begin.
@@ -125,6 +122,7 @@ func (c *conn) receive(q *call, b *backend) (outcome, fate) {
 		}
 		passInterim(h, q.ex)
 	}
+	h.closes = h.closes || q.last
 	whole, err := c.readWhole(h, q.ex)
 	if err == nil {
 		passHead(h, q.ex)

@@ -55,7 +55,7 @@ func (c *conn) passStream(h *answerHead, q *call, b *backend) (outcome, fate) {
 				return broken, ended
 			}
 		}
-		if h.trailer {
+		if h.trailer && q.ex.Ctx.Request.Header.IsHTTP11() {
 			announce(h, q.ex)
 		}
 	}

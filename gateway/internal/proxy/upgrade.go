@@ -81,15 +81,12 @@ func (c *conn) upgrade(q *call, b *backend) (outcome, fate) {
 	header := &ex.Ctx.Response.Header
 	header.Set(fasthttp.HeaderConnection, "Upgrade")
 	header.Set(fasthttp.HeaderUpgrade, "websocket")
-	t := &tunnel{backend: b, far: c, claims: ex.Claims}
+	t := &tunnel{backend: b, far: c, client: ex.Ctx.Conn(), claims: ex.Claims}
 	if !b.set.tunnels.add(t) {
 		ex.Ctx.Response.Header.Del(fasthttp.HeaderUpgrade)
 		return noAnswer, ended
 	}
-	// fasthttp closes it with the request, also when the answer cannot be written
-	// and nothing runs.
-	ex.Ctx.SetUserValue(tunnelKey{}, t)
-	ex.Ctx.Hijack(t.run)
+	ex.Hijack(t.run, t.close)
 	return answered, held
 }
 
@@ -116,7 +113,7 @@ func (c *conn) accepts(key []byte) bool {
 type tunnel struct {
 	backend *backend
 	far     *conn
-	near    net.Conn
+	client  net.Conn
 	claims  *token.Claims // whose it is; nil for an operation that is public
 
 	last  atomic.Int64 // when something crossed, as time since the balance's start
@@ -124,15 +121,12 @@ type tunnel struct {
 	ended chan struct{}
 }
 
-type tunnelKey struct{}
-
 // run passes bytes on until either side ends, nothing crosses for too long, the
 // caller's token has expired or was revoked, or the gateway stops.
 func (t *tunnel) run(near net.Conn) {
 	websockets.Inc()
 	defer websockets.Dec()
-	t.near = near
-	defer t.Close()
+	defer t.close()
 	if !t.backend.set.tunnels.open(t) {
 		return
 	}
@@ -198,18 +192,14 @@ func (t *tunnel) watch() {
 func (t *tunnel) end() {
 	t.once.Do(func() {
 		close(t.ended)
-		if t.near != nil {
-			_ = t.near.Close() // nothing more can be said
-		}
+		_ = t.client.Close() // nothing more can be said; what fasthttp hands to run cannot be closed
 		t.backend.put(t.far, false)
 	})
 }
 
-// Close implements io.Closer.
-func (t *tunnel) Close() error {
+func (t *tunnel) close() {
 	t.end()
 	t.backend.set.tunnels.remove(t)
-	return nil
 }
 
 // tunnels is the open WebSockets of a gateway.

@@ -33,8 +33,8 @@ func (c *conn) upload(q *call, host string) (early bool, err error) {
 	early, err = c.sendParts(q, e)
 	if _, ok := bodyFault(err); ok {
 		_ = c.SetReadDeadline(time.Unix(1, 0)) // what it would have answered matters no more
-	} else if err := c.awaitAnswer(q); err != nil {
-		return early, err
+	} else if cause := c.awaitAnswer(q); cause != nil {
+		err = cause
 	}
 	e.stop()
 	return early, err
