@@ -92,8 +92,9 @@ type Controller struct {
 	at state
 }
 
-// initial is the limit of a gateway that has measured nothing yet.
-const initial = 16
+// initial is the limit of a gateway that has measured nothing yet: high, since one
+// that was just restarted must not refuse what the backends can well do.
+const initial = 48
 
 // New returns a controller. Without a config there is no limit but that of each
 // tenant.

@@ -20,7 +20,7 @@ import (
 // AdmissionConfig is how many requests may wait for the backends.
 type AdmissionConfig struct {
 	Switch string `env:"ADMISSION" envDefault:"on" doc:"Whether requests that the backends have no room for are refused at once (on), or wait at the backends (off); the limits in flight of each tenant stand either way" kind:"on or off"`
-	Min    int    `env:"ADMISSION_MIN" envDefault:"4" doc:"Least number of requests to the backends that are always let through at once"`
+	Min    int    `env:"ADMISSION_MIN" envDefault:"16" doc:"Least number of requests to the backends that are always let through at once"`
 	Max    int    `env:"ADMISSION_MAX" envDefault:"0" doc:"Most requests to the backends at once; 0 for as many as there may be connections, BACKEND_MAX_CONNS for each backend"`
 }
 
@@ -59,7 +59,6 @@ type Admission struct {
 	limits     *Limits
 	fleet      func() int
 	controller *admission.Controller
-	done       func(*Exchange)     // the end of an answer: of its last byte, or of a WebSocket
 	refused    [4]*metrics.Counter // by admission.Reason
 	// done takes a slot back at the end of an answer: of its last byte, or of a
 	// WebSocket. It is made once, since it would be an allocation for each request.

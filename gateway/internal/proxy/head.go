@@ -146,8 +146,12 @@ func crosses(name []byte, ex *edge.Exchange) bool {
 	if string(n) == "authorization" {
 		return ex.Claims != nil
 	}
-	return !heldBack.has(n)
+	return !heldBack.has(n) && !bytes.HasPrefix(n, forwardedPrefix)
 }
+
+// forwardedPrefix begins headers that proxies write: those of the client's making
+// must not pass for ours.
+var forwardedPrefix = []byte("x-forwarded-")
 
 // heldBack are request headers that never cross, in lower case.
 var heldBack = set(
@@ -156,10 +160,9 @@ var heldBack = set(
 	"transfer-encoding", "upgrade", "http2-settings", "expect",
 	// Written anew.
 	"host", "content-length", "via", "x-request-id", "x-request-timeout",
-	"forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip",
+	"forwarded", "x-real-ip",
 	// Who the client is: the verified token says that, or the gateway.
-	"x-tenant-id", "x-user-id", "x-forwarded-by", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-scheme",
-	"x-forwarded-server", "x-forwarded-ssl", "x-forwarded-user", "x-client-ip", "x-cluster-client-ip",
+	"x-tenant-id", "x-user-id", "x-client-ip", "x-cluster-client-ip",
 	"x-original-forwarded-for", "x-originating-ip", "x-remote-addr", "x-remote-ip", "x-remote-user", "true-client-ip",
 	"cf-connecting-ip", "fastly-client-ip",
 	// Another request than the one that was checked.
