@@ -77,7 +77,7 @@ func NewAdmission(limits *Limits, fleet func() int, table *route.Table, bounds *
 	}
 	for name, value := range map[string]func() float64{
 		`gateway_admission_limit`:         func() float64 { return float64(a.controller.Limit()) },
-		`gateway_admission_in_flight`:     func() float64 { return float64(a.controller.InFlight()) },
+		`gateway_admission_in_flight`:     func() float64 { return float64(a.InFlight()) },
 		`gateway_admission_quiet_seconds`: func() float64 { return a.controller.Quiet().Seconds() },
 	} {
 		metrics.UnregisterMetric(name) // of a gateway before this one in the same process
@@ -85,6 +85,9 @@ func NewAdmission(limits *Limits, fleet func() int, table *route.Table, bounds *
 	}
 	return a
 }
+
+// InFlight returns how many requests hold a slot.
+func (a *Admission) InFlight() int { return a.controller.InFlight() }
 
 // Admit lets requests to the backends through that they have room for. Probes,
 // and what the gateway answers by itself, always pass.
