@@ -123,7 +123,7 @@ func body(r *route.Route) string {
 	if !r.TakesBody() {
 		return "none"
 	}
-	return size(int64(r.MaxBody)) + " of " + strings.Join(r.MediaTypes, ", ")
+	return size(r.MaxBody) + " of " + strings.Join(r.MediaTypes, ", ")
 }
 
 // size writes a number of bytes in the largest unit that it is a whole number

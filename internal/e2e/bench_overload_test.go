@@ -111,6 +111,7 @@ func benchOverload(b *testing.B, service *queued, gateways int) {
 	defer origin.Close()
 	s := ownStack(b, stack.Options{Gateways: gateways, Backends: -1, GatewayEnv: []string{
 		"BACKENDS=" + origin.Listener.Addr().String(), "MAX_CONNECTIONS_PER_ADDRESS=10000",
+		"ADMISSION_MIN=4", // so few workers are to show what the limit does
 	}})
 	// Tenants ask for the same but for the last.
 	even := func(others, last float64) []float64 {

@@ -92,9 +92,9 @@ type Controller struct {
 	at state
 }
 
-// initial is the limit of a gateway that has measured nothing yet: high, since one
-// that was just restarted must not refuse what the backends can well do.
-const initial = 48
+// initial is the limit of a gateway that has measured nothing yet, if the least
+// is not more.
+const initial = 16
 
 // New returns a controller. Without a config there is no limit but that of each
 // tenant.
@@ -169,7 +169,8 @@ func (a *Controller) crowded(c Class, n, mine, limit, now int64) Reason {
 	if a.probing(now) {
 		// What is admitted shall be quiet, signing in aside, and those who hold less
 		// than others shall find room all the same.
-		most, above = max(1, limit*2/5), quiet(limit)
+		least := int64(a.config.Min)
+		most, above = max(least, limit*2/5), max(least, quiet(limit))
 	}
 	switch {
 	case c == Batch && n*5 > most*4:
@@ -178,6 +179,8 @@ func (a *Controller) crowded(c Class, n, mine, limit, now int64) Reason {
 		return Admitted
 	case c == Auth && n <= auth && a.auth.Load()*2 <= most+2:
 		return Admitted
+	case mine == n: // nobody else is there to be fair to
+		return OverLimit
 	case !a.tenants.modest(mine, n):
 		return OverShare
 	case n > above:

@@ -20,7 +20,7 @@ import (
 // AdmissionConfig is how many requests may wait for the backends.
 type AdmissionConfig struct {
 	Switch string `env:"ADMISSION" envDefault:"on" doc:"Whether requests that the backends have no room for are refused at once (on), or wait at the backends (off); the limits in flight of each tenant stand either way" kind:"on or off"`
-	Min    int    `env:"ADMISSION_MIN" envDefault:"16" doc:"Least number of requests to the backends that are always let through at once"`
+	Min    int    `env:"ADMISSION_MIN" envDefault:"64" doc:"Number of requests to the backends that are always let through at once; less keeps tenants from waiting for each other where backends can work on few at a time, and refuses sooner"`
 	Max    int    `env:"ADMISSION_MAX" envDefault:"0" doc:"Most requests to the backends at once; 0 for as many as there may be connections, BACKEND_MAX_CONNS for each backend"`
 }
 
@@ -79,7 +79,7 @@ func NewAdmission(limits *Limits, fleet func() int, table *route.Table, bounds *
 	}
 	for name, value := range map[string]func() float64{
 		`gateway_admission_limit`:         func() float64 { return float64(a.controller.Limit()) },
-		`gateway_admission_in_flight`:     func() float64 { return float64(a.controller.InFlight()) },
+		`gateway_admission_in_flight`:     func() float64 { return float64(a.InFlight()) },
 		`gateway_admission_quiet_seconds`: func() float64 { return a.controller.Quiet().Seconds() },
 	} {
 		metrics.UnregisterMetric(name) // of a gateway before this one in the same process
@@ -104,6 +104,9 @@ func (a *Admission) Spare() Step {
 		}
 	}
 }
+
+// InFlight returns how many requests hold a slot.
+func (a *Admission) InFlight() int { return a.controller.InFlight() }
 
 // Admit lets requests to the backends through that they have room for. Probes,
 // and what the gateway answers by itself, always pass.

@@ -134,7 +134,7 @@ func (b *Body) next(p []byte) (int, error) {
 		return n, b.refusal
 	case b.Read > b.limit:
 		return n, problem.New(problem.BodyTooLarge)
-	case b.Read == b.Length, err == io.EOF && b.Length < 0:
+	case b.Read == b.Length, err == io.EOF && b.Length < 0 && !b.broken():
 		b.done = true
 		return n, nil
 	case err == io.EOF:
@@ -143,6 +143,16 @@ func (b *Body) next(p []byte) (int, error) {
 		return n, bodyFault(err)
 	}
 	return n, nil
+}
+
+// broken reports whether the connection has ended. fasthttp takes that for the end
+// of a body when it comes between two chunks.
+func (b *Body) broken() bool {
+	if b.ctx == nil {
+		return false
+	}
+	conn := connOf(b.ctx.Conn())
+	return conn != nil && conn.ended
 }
 
 // left reports whether some of the body was not read.

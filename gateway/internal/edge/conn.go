@@ -243,6 +243,7 @@ type Conn struct {
 	chunked bool // the body of the last request was
 	behind  bool // the current request had begun to arrive when the one before it ended
 
+	ended   bool                   // the client sends no more; known to who reads
 	dropped atomic.Pointer[func()] // see Exchange.Hijack
 
 	waiting     bool        // for a request, for a short while; known to who reads

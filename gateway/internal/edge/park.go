@@ -170,6 +170,7 @@ func (p *plainConn) NetConn() net.Conn { return p.Conn }
 // Read implements net.Conn.
 func (p *plainConn) Read(b []byte) (int, error) {
 	n, err := p.Conn.Read(b)
+	p.ended = p.ended || errors.Is(err, io.EOF)
 	return n, p.seen(err)
 }
 
@@ -193,6 +194,7 @@ type secureConn struct {
 // Read implements net.Conn.
 func (s *secureConn) Read(b []byte) (int, error) {
 	n, err := s.Conn.Read(b)
+	s.own.ended = s.own.ended || errors.Is(err, io.EOF)
 	return n, s.own.seen(err)
 }
 

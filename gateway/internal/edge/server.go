@@ -212,8 +212,9 @@ func (s *Server) end(ex *Exchange) {
 		ctx.SetConnectionClose()
 	}
 	if ex.Body.left() {
-		// Of one in chunks nobody can tell where the next request would begin.
-		if ex.Body.Length < 0 {
+		// Of one in chunks nobody can tell where the next request would begin, and
+		// one that was stopped is waited for no longer.
+		if ex.Body.Length < 0 || ex.Body.stopped != 0 {
 			ctx.SetConnectionClose()
 		}
 		LingerOnClose(ctx.Conn())

@@ -158,7 +158,7 @@ func chunkSize(line []byte) (n int64, ok bool) {
 
 // cutOff makes an end in the middle an error.
 func cutOff(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

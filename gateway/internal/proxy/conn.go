@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"slices"
@@ -71,7 +72,7 @@ func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
 	} else {
 		q.last, err = c.upload(q, b.host)
 	}
-	if cause, ok := bodyFault(err); ok {
+	if cause := bodyFault(err); cause != nil {
 		q.ex.RefuseBody(cause)
 		return unsent, ended
 	}
@@ -174,7 +175,7 @@ func readChunks(r *bufio.Reader, buffer []byte) ([]byte, error) {
 	for {
 		m, err := parts.Read(buffer[n:])
 		n += m
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return buffer[:n], nil
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -88,13 +89,13 @@ func (s *stream) Read(p []byte) (int, error) {
 func (s *stream) read(p []byte) (n int, err error) {
 	switch {
 	case s.left == inChunks:
-		if n, err = s.chunks.Read(p); err == io.EOF {
+		if n, err = s.chunks.Read(p); errors.Is(err, io.EOF) {
 			s.done = true
 			passTrailer(s.chunks.trailer, s.ex)
 		}
 	case s.left == untilClose:
 		n, err = s.conn.reader.Read(p)
-		s.done = err == io.EOF
+		s.done = errors.Is(err, io.EOF)
 	default:
 		if int64(len(p)) > s.left {
 			p = p[:s.left]
@@ -125,7 +126,7 @@ func (s *stream) WriteTo(w io.Writer) (written int64, err error) {
 				return written, err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return written, nil
 		}
 		if err != nil {

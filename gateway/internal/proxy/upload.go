@@ -31,7 +31,7 @@ func (c *conn) upload(q *call, host string) (early bool, err error) {
 	}
 	e := c.listen(q.ex)
 	early, err = c.sendParts(q, e)
-	if _, ok := bodyFault(err); ok {
+	if bodyFault(err) != nil {
 		_ = c.SetReadDeadline(time.Unix(1, 0)) // what it would have answered matters no more
 	} else if cause := c.awaitAnswer(q); cause != nil {
 		err = cause
@@ -52,7 +52,7 @@ func (c *conn) sendParts(q *call, e *ear) (early bool, err error) {
 		switch {
 		case e.heard.Load():
 			return true, nil
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return false, w.end(q.ex)
 		case err != nil:
 			return false, &errBody{err}
@@ -106,11 +106,12 @@ func (w *bodyWriter) write(part []byte) error {
 		_, err := w.conn.Write(part)
 		return err
 	}
-	b := strconv.AppendInt(w.conn.head[:0], int64(len(part)), 16)
-	b = append(b, "\r\n"...)
-	b = append(b, part...)
-	w.conn.head = append(b, "\r\n"...)
-	_, err := w.conn.Write(w.conn.head)
+	head := &w.conn.head // its memory is used again
+	*head = strconv.AppendInt((*head)[:0], int64(len(part)), 16)
+	*head = append(*head, "\r\n"...)
+	*head = append(*head, part...)
+	*head = append(*head, "\r\n"...)
+	_, err := w.conn.Write(*head)
 	return err
 }
 
@@ -119,26 +120,30 @@ func (w *bodyWriter) end(ex *edge.Exchange) error {
 	if !w.chunked {
 		return nil
 	}
-	b := append(w.conn.head[:0], "0\r\n"...)
+	head := &w.conn.head
+	*head = append((*head)[:0], "0\r\n"...)
 	lines := edge.LinesOf(ex.Ctx.Request.Header.TrailerHeader())
 	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
 		if ex.Fields.Trailer && crosses(name, ex) && visible(value) {
-			b = append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
+			*head = append(*head, name...)
+			*head = append(*head, ": "...)
+			*head = append(*head, value...)
+			*head = append(*head, "\r\n"...)
 		}
 	}
-	w.conn.head = append(b, "\r\n"...)
-	_, err := w.conn.Write(w.conn.head)
+	*head = append(*head, "\r\n"...)
+	_, err := w.conn.Write(*head)
 	return err
 }
 
-// bodyFault returns what was wrong with a request's body.
-func bodyFault(err error) (cause error, ok bool) {
+// bodyFault returns what was wrong with a request's body, or nil.
+func bodyFault(err error) error {
 	if err == nil { // before there is a variable to be allocated
-		return nil, false
+		return nil
 	}
 	var body *errBody
 	if errors.As(err, &body) {
-		return body.cause, true
+		return body.cause
 	}
-	return nil, false
+	return nil
 }
