@@ -89,9 +89,10 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		ConnState:    track,
 
 		// Bodies are read when the steps have let the request through, and bounded
-		// there; of one whose length is known the server reads the first 8 KiB.
+		// there; of one whose length is known the server waits for as much as this
+		// before it calls the first step.
 		StreamRequestBody:  true,
-		MaxRequestBodySize: 8 << 10,
+		MaxRequestBodySize: 1,
 		ExpectHandler:      s.expect,
 
 		ReadBufferSize: readBuffer,
