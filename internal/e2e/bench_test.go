@@ -41,18 +41,23 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-var resident = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+// What a process has of memory now, and what it has had at most.
+var (
+	resident = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+	peak     = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+)
 
-// residentMiB reads a process's resident memory; it is 0 where there is no
-// /proc.
-func residentMiB(b *testing.B, pid int) float64 {
+func residentMiB(b *testing.B, pid int) float64 { return memoryMiB(b, pid, resident) }
+
+// memoryMiB reads a process's memory; it is 0 where there is no /proc.
+func memoryMiB(b *testing.B, pid int, line *regexp.Regexp) float64 {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0
 	}
-	m := resident.FindSubmatch(status)
+	m := line.FindSubmatch(status)
 	if m == nil {
-		b.Fatal("no VmRSS")
+		b.Fatalf("no %v", line)
 	}
 	kib, err := strconv.ParseFloat(string(m[1]), 64)
 	if err != nil {
