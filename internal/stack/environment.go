@@ -41,6 +41,7 @@ var throwawayEnv = []string{
 // within seconds of Ctrl-C.
 var persistentEnv = []string{
 	"SHUTDOWN_TIMEOUT=1s",
+	"MAX_CONNECTIONS=4000", // files that every system lets a process open
 	"LOG_FORMAT=text",
 }
 

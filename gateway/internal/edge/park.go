@@ -189,6 +189,14 @@ type secureConn struct {
 	own        *Conn
 	serve      func(net.Conn) error
 	handshaken bool
+	stuck      bool // something could not be written
+}
+
+// Write implements net.Conn.
+func (s *secureConn) Write(b []byte) (int, error) {
+	n, err := s.Conn.Write(b)
+	s.stuck = s.stuck || err != nil
+	return n, err
 }
 
 // Read implements net.Conn.
@@ -204,6 +212,9 @@ func (s *secureConn) Close() error {
 		return nil
 	}
 	s.own.drop()
+	if s.stuck { // and so would be the word of the end, for five seconds
+		return s.own.Close()
+	}
 	return s.Conn.Close()
 }
 
