@@ -144,6 +144,15 @@ func (r *rig) publishing() *Publisher {
 	return p
 }
 
+// settled returns a publisher that has seeded the feed and does not run: only the
+// test calls turn, which is not made for two at once.
+func (r *rig) settled() *Publisher {
+	r.t.Helper()
+	p, _ := r.publisher()
+	eventually(r.t, "the feed is seeded", func() bool { return p.turn(r.t.Context()) })
+	return p
+}
+
 func (r *rig) seeded() {
 	r.t.Helper()
 	eventually(r.t, "the feed is seeded", func() bool { return r.epoch() != "" })

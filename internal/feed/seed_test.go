@@ -12,7 +12,7 @@ import (
 // A publisher that has not published for longer than entries live misses nothing.
 func TestAnEntryThatGrewOldIsNotMissed(t *testing.T) {
 	onBoth(t, func(r *rig) {
-		p := r.publishing()
+		p := r.settled()
 		full, _ := r.db.seeds()
 		p.mu.Lock()
 		p.last = fmt.Sprintf("%d-0", time.Now().Add(-horizon-time.Second).UnixMilli())
@@ -40,10 +40,7 @@ func TestAFailoverLosesTheLastEntries(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, func(r *rig) {
-				p, _ := r.publisher()
-				stop := r.run(p.Run)
-				r.seeded()
-				stop() // so that it does not look before all is in place
+				p := r.settled() // it must not look before all is in place
 				kept := r.db.commit(revoked(1)...)
 				p.Publish(r.t.Context(), kept...)
 				gone := r.db.commit(append(revoked(2), state("acme", 5))...)
@@ -58,13 +55,14 @@ func TestAFailoverLosesTheLastEntries(t *testing.T) {
 				after(r, p)
 
 				full, _ := r.db.seeds()
-				r.run(p.Run)
+				stop := r.run(p.Run)
 				late := r.following()
 				late.hears(slices.Concat(kept, gone)...)
 				eventually(t, "the feed has a new epoch", func() bool { return r.epoch() != epoch })
 				if now, _ := r.db.seeds(); now <= full {
 					t.Error("nothing was read from the database")
 				}
+				stop()
 				// It is mended, and not again and again.
 				eventually(t, "there is nothing left to do", func() bool { return p.turn(t.Context()) })
 			})
@@ -75,10 +73,7 @@ func TestAFailoverLosesTheLastEntries(t *testing.T) {
 // A failover to a server whose clock is behind: ids of the new log are lower.
 func TestAFailoverToAClockThatIsBehind(t *testing.T) {
 	onBoth(t, func(r *rig) {
-		p, _ := r.publisher()
-		stop := r.run(p.Run)
-		r.seeded()
-		stop()
+		p := r.settled()
 		gone := r.db.commit(revoked(1)...)
 		p.Publish(r.t.Context(), gone...)
 		p.mu.Lock()
