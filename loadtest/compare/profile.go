@@ -8,13 +8,14 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
 const profileTime = 30 * time.Second
 
-// writeProfile loads the gateway in all ways that cost CPU time, in turns, and
-// writes where it went.
+// writeProfile loads the gateway in those of the chosen ways that cost CPU time,
+// in turns, and writes where it went.
 func (b *bench) writeProfile(ctx context.Context, file string) error {
 	p, err := b.start(ctx, &kind{name: "gateway", start: func(b *bench, p *proxy) error { return startGateway(b, p, b.gateway) }})
 	if err != nil {
@@ -34,16 +35,24 @@ func (b *bench) writeProfile(ctx context.Context, file string) error {
 
 func (b *bench) mix(ctx context.Context, p *proxy) error {
 	for ctx.Err() == nil {
-		fresh, err := b.sign(b.requests / 10)
-		if err != nil {
-			return err
-		}
-		for _, l := range []load{
-			{addr: p.plain, requests: b.requests, request: b.user},
-			{addr: p.tls, tls: clientTLS(), requests: b.requests, request: b.user},
-			{addr: p.plain, requests: len(fresh), request: cycle(fresh)},
-			{addr: p.tls, tls: clientTLS(), requests: b.requests / 100, request: b.user, reconnect: true},
-		} {
+		for name := range strings.SplitSeq(b.variants, ",") {
+			var l load
+			switch name {
+			case "http":
+				l = load{addr: p.plain, requests: b.requests, request: b.user}
+			case "tls":
+				l = load{addr: p.tls, tls: clientTLS(), requests: b.requests, request: b.user}
+			case "fresh":
+				fresh, err := b.sign(b.requests / 10)
+				if err != nil {
+					return err
+				}
+				l = load{addr: p.plain, requests: len(fresh), request: cycle(fresh)}
+			case "connect":
+				l = load{addr: p.tls, tls: clientTLS(), requests: b.requests / 100, request: b.user, reconnect: true}
+			default:
+				continue
+			}
 			l.conns = b.conns
 			if _, err := l.run(ctx); err != nil && ctx.Err() == nil {
 				return err
