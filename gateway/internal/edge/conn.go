@@ -246,6 +246,8 @@ type Conn struct {
 	ended   bool                   // the client sends no more; known to who reads
 	dropped atomic.Pointer[func()] // see Exchange.Hijack
 
+	deadlines deadlines
+
 	waiting     bool        // for a request, for a short while; known to who reads
 	parking     atomic.Bool // the server is to let go of it, and not to close it
 	silentUntil time.Time
@@ -254,6 +256,9 @@ type Conn struct {
 
 // Read implements net.Conn.
 func (c *Conn) Read(b []byte) (int, error) {
+	if err := c.applyReadDeadline(); err != nil {
+		return 0, err
+	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.reads.Add(1)
