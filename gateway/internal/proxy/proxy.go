@@ -54,9 +54,9 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 	}
 	body, whole := ex.Body.Whole()
 	start := time.Now()
-	q := call{ex: ex, body: body, whole: whole, deadline: start.Add(ex.Route.Timeout)}
+	q := call{ex: ex, body: body, whole: whole, now: start, deadline: start.Add(ex.Route.Timeout)}
 	ex.Asked = true
-	defer func() { ex.Upstream = time.Since(start) }()
+	defer func() { ex.Upstream = q.now.Sub(start) }()
 
 	p.budget.earn()
 	var tried tried
@@ -95,7 +95,7 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 			refuse(ex, problem.BadGateway, b, outcome)
 			return
 		}
-		if !time.Now().Before(q.deadline) {
+		if !q.now.Before(q.deadline) {
 			refuse(ex, problem.Timeout, b, outcome)
 			return
 		}
@@ -105,22 +105,28 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 // exchange makes one attempt.
 func (b *backend) exchange(q *call) (o outcome) {
 	b.begin()
-	start := time.Now()
-	defer func() { b.end(o, time.Since(start)) }()
-	c, err := b.get(q.deadline, q.ex.Route.Connect)
-	switch {
-	case errors.Is(err, errBusy):
-		return busy
-	case err != nil && !time.Now().Before(q.deadline):
-		return timedOut
-	case err != nil:
-		return notSent
+	start := q.now
+	defer func() { b.end(o, q.now.Sub(start)) }()
+	for {
+		c, err := b.get(q)
+		switch {
+		case err == nil:
+		case errors.Is(err, errBusy):
+			return busy
+		case !time.Now().Before(q.deadline):
+			return timedOut
+		default:
+			return notSent
+		}
+		o, f := c.roundTrip(q, b)
+		q.now = time.Now()
+		if f != held {
+			b.put(c, f == reused, q.now)
+		}
+		if f != stale {
+			return o
+		}
 	}
-	o, f := c.roundTrip(q, b)
-	if f != held {
-		b.put(c, f == reused)
-	}
-	return o
 }
 
 // refuse answers for a backend that did not; the log says which and how.
