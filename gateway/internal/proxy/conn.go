@@ -68,7 +68,7 @@ type call struct {
 	ex       *edge.Exchange
 	body     []byte // all of it, or as much as was read
 	whole    bool
-	now      time.Time // when the attempt began, or the last one ended
+	now      time.Time // when the attempt or its connection began, or the last one ended
 	deadline time.Time // until the answer begins
 	last     bool      // the connection is of no use to another request
 }

@@ -113,7 +113,7 @@ func (b *backend) exchange(q *call) (o outcome) {
 		case err == nil:
 		case errors.Is(err, errBusy):
 			return busy
-		case !time.Now().Before(q.deadline):
+		case !q.now.Before(q.deadline):
 			return timedOut
 		default:
 			return notSent
