@@ -29,13 +29,15 @@ type Options struct {
 // safe for concurrent use; requests share a lock only with those of the same tag
 // and of a few others.
 type Limiter struct {
-	store    Store
-	buckets  *table
-	mode     Fallback
-	fleet    func() int
-	clock    func() instant
-	log      *slog.Logger
-	fallback atomic.Bool
+	store     Store
+	buckets   *table
+	mode      Fallback
+	fleet     func() int
+	clock     func() instant
+	log       *slog.Logger
+	fallback  atomic.Bool  // the last decision was made without the store
+	outage    atomic.Bool  // such a one is not long ago
+	lastAlone atomic.Int64 // when it was, as instant.mono
 }
 
 // New returns a limiter.
