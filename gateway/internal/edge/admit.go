@@ -21,7 +21,7 @@ import (
 type AdmissionConfig struct {
 	Switch string `env:"ADMISSION" envDefault:"on" doc:"Whether requests that the backends have no room for are refused at once (on), or wait at the backends (off); the limits in flight of each tenant stand either way" kind:"on or off"`
 	Min    int    `env:"ADMISSION_MIN" envDefault:"64" doc:"Number of requests to the backends that are always let through at once; less keeps tenants from waiting for each other where backends can work on few at a time, and refuses sooner"`
-	Max    int    `env:"ADMISSION_MAX" envDefault:"0" doc:"Most requests to the backends at once; 0 for as many as there may be connections, BACKEND_MAX_CONNS for each backend"`
+	Max    int    `env:"ADMISSION_MAX" envDefault:"0" doc:"Most requests to the backends at once, BACKEND_MAX_CONNS for each entry of BACKENDS at most, where a name counts once; 0 for as many as that"`
 }
 
 // maxAdmission bounds what a setting may ask for.
