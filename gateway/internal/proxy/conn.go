@@ -87,8 +87,12 @@ const (
 // deadline is set.
 func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
 	quiet, err := c.start(q, b.host)
-	if !quiet && c.used {
+	switch {
+	case quiet:
+	case c.used:
 		return noAnswer, stale
+	default: // what speaks before it is asked speaks no HTTP
+		return broken, ended
 	}
 	if err == nil && q.whole {
 		err = c.awaitAnswer(q)
