@@ -193,12 +193,13 @@ func (r *streamRig) idleBut(t testing.TB, route string) (found map[string]any) {
 func TestTimeoutOfTheTotalOfAnUpload(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		sends  int // of 70,000 bytes
-		status int
-		code   string
+		sends   int // of 70,000 bytes
+		status  int
+		code    string
+		outcome string // which blames the backend or does not
 	}{
-		"by the client":  {69_000, 408, "request_timeout"},
-		"by the backend": {70_000, 504, "timeout"},
+		"by the client":  {69_000, 408, "request_timeout", "unsent"},
+		"by the backend": {70_000, 504, "timeout", "timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -215,6 +216,9 @@ func TestTimeoutOfTheTotalOfAnUpload(t *testing.T) {
 			conn.answer(t, "POST").problem(t, c.status, c.code)
 			if err := <-got; (err == nil) != (c.sends == 70_000) {
 				t.Errorf("the backend got a request that ended with %v", err)
+			}
+			if n := metricValue(t, r.rig, fmt.Sprintf(`gateway_proxy_requests_total{backend=%q,outcome=%q}`, r.far, c.outcome)); n != 1 {
+				t.Errorf("%v requests count as %s", n, c.outcome)
 			}
 		})
 	}

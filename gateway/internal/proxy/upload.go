@@ -76,7 +76,11 @@ func (c *conn) listen(ex *edge.Exchange) *ear {
 	e := &ear{done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
-		_, _ = c.reader.Peek(1) // an end is an answer, too, of a kind
+		// An end is an answer, too, of a kind. That the time is up is none: whether
+		// the client or the backend took it shows in what is sent.
+		if _, err := c.reader.Peek(1); isTimeout(err) {
+			return
+		}
 		e.heard.Store(true)
 		if !e.deaf.Load() {
 			_ = ex.Body.Stop() // if that fails nothing comes anyway
