@@ -16,7 +16,6 @@
 package edge
 
 import (
-	"io"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -157,17 +156,6 @@ func (ex *Exchange) After(f func(*Exchange)) {
 		return
 	}
 	f(ex)
-}
-
-// Interim returns where an interim answer can be written, or nil: not to a client
-// of HTTP/1.0, and not while an answer to an earlier request may not have been
-// written yet.
-func (ex *Exchange) Interim() io.Writer {
-	conn := connOf(ex.Ctx.Conn())
-	if conn == nil || conn.pipelined() || !ex.Ctx.Request.Header.IsHTTP11() {
-		return nil
-	}
-	return ex.Ctx.Conn()
 }
 
 // bytesOut is how many bytes of body the answer has.
