@@ -122,15 +122,7 @@ func (w *bodyWriter) end(ex *edge.Exchange) error {
 	}
 	head := &w.conn.head
 	*head = append((*head)[:0], "0\r\n"...)
-	lines := edge.LinesOf(ex.Ctx.Request.Header.TrailerHeader())
-	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
-		if ex.Fields.Trailer && crosses(name, ex) && visible(value) {
-			*head = append(*head, name...)
-			*head = append(*head, ": "...)
-			*head = append(*head, value...)
-			*head = append(*head, "\r\n"...)
-		}
-	}
+	*head = appendTrailers(*head, ex)
 	*head = append(*head, "\r\n"...)
 	_, err := w.conn.Write(*head)
 	return err
