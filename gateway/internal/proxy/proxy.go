@@ -116,10 +116,13 @@ func (b *backend) exchange(q *call) (o outcome) {
 	case err != nil:
 		return notSent
 	}
-	o, f := c.roundTrip(q, b)
-	if f != held {
-		b.put(c, f == reused)
-	}
+	f := ended
+	defer func() { // after a panic, too
+		if f != held {
+			b.put(c, f == reused)
+		}
+	}()
+	o, f = c.roundTrip(q, b)
 	return o
 }
 

@@ -30,13 +30,20 @@ func (c *conn) upload(q *call, host string) (early bool, err error) {
 		return false, err
 	}
 	e := c.listen(q.ex)
+	finished := false
+	defer func() {
+		if !finished { // a panic: the exchange goes to another request soon
+			_ = c.SetReadDeadline(time.Unix(1, 0))
+		}
+		e.stop()
+	}()
 	early, err = c.sendParts(q, e)
 	if bodyFault(err) != nil {
 		_ = c.SetReadDeadline(time.Unix(1, 0)) // what it would have answered matters no more
 	} else if cause := c.awaitAnswer(q); cause != nil {
 		err = cause
 	}
-	e.stop()
+	finished = true
 	return early, err
 }
 
