@@ -28,6 +28,10 @@ BENCH     ?= .
 BENCHTIME ?= 1s
 COUNT     ?= 1
 
+# To build by gateway/cmd/gateway/default.pgo takes minutes the first time, so only
+# what is shipped or measured is.
+export GOFLAGS += -pgo=off
+
 # What git knows or would take, so neither data nor built files.
 FILES := git -c core.quotepath=off ls-files -co --exclude-standard
 
@@ -48,7 +52,7 @@ run: ## Start PostgreSQL, Redis, backend and gateway with demo data; Ctrl-C stop
 
 .PHONY: build
 build: ## Build gateway and backend into bin/ (VERSION=…)
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./gateway/cmd/gateway ./backend/cmd/backend
+	CGO_ENABLED=0 go build -pgo=auto -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./gateway/cmd/gateway ./backend/cmd/backend
 
 .PHONY: test
 test: ## Run all tests of all modules (TESTFLAGS=…)

@@ -74,7 +74,7 @@ func newBenchBefore(tb testing.TB, store ratelimit.Store, end edge.Handler) *ben
 	g.limits = edge.NewLimits(policies, limiter, nil, g.follows.tenants.Get)
 	g.admission = edge.NewAdmission(g.limits, func() int { return 1 }, g.table, c.Admission.Bounds(c.Proxy.MaxConns))
 	g.auth = edge.NewAuthenticator(edge.AuthenticatorOptions{
-		Keys: keys, Cache: edge.NewTokenCache(1000), Limits: g.limits, Revoked: g.follows.refused, Hash: c.Log.TenantHash, Now: time.Now,
+		Keys: keys, Cache: edge.NewTokenCache(1000), Limits: g.limits, Revoked: g.follows.refused, Hash: c.Log.TenantHash,
 	})
 	b := &bench{g: g, server: edge.NewServer(c.Edge, g.table, g.pipeline(end), log)}
 	b.header = []byte("GET /api/v1/address-book/019aab12-4d8e-7a90-b3c5-0e1f2a3b4c5d?x=y HTTP/1.1\r\n" +

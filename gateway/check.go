@@ -150,7 +150,7 @@ func reportLimits(b *strings.Builder, p *ratelimit.Policies) {
 		for _, plan := range limit.Plans() {
 			cells := []string{plan}
 			for _, name := range limit.CallerPolicies() {
-				cells = append(cells, limitText(p.ByPlan(plan, name)))
+				cells = append(cells, limitText(p.Plan(plan).Policy(name)))
 			}
 			line(cells...)
 		}

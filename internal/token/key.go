@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,12 @@ func (k *Key) ID() string { return k.id }
 func (k *Key) Trusted(now time.Time) bool {
 	end := k.end.Load()
 	return end == 0 || now.Unix() < end
+}
+
+// header is the first part of the tokens that Sign makes with the key, which
+// [jwt.Token.SigningString] has in the order of the names.
+func (k *Key) header() string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"alg":%q,"kid":%q,"typ":"JWT"}`, k.algorithm, k.id))
 }
 
 // drop ends the trust at once.

@@ -84,7 +84,7 @@ func newBench(ctx context.Context, s settings) (_ *bench, err error) {
 			return nil, err
 		}
 		fmt.Fprintln(os.Stderr, "building the gateway")
-		build := exec.CommandContext(ctx, "go", "build", "-o", b.gateway, "./gateway/cmd/gateway")
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-pgo=auto", "-o", b.gateway, "./gateway/cmd/gateway")
 		build.Dir = root
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("go build: %w: %s", err, out)

@@ -128,7 +128,7 @@ func (a *Admission) bounds(r *route.Route) bool { return !r.Local && r.Class != 
 // most is how many requests the caller's tenant may have in flight here; 0 is
 // any number.
 func (a *Admission) most(ex *Exchange) int {
-	return a.share(a.limits.numberInForce(a.limits.tenants(ex.Claims.Tenant), ex.Start).number)
+	return a.share(a.limits.numberInForce(a.limits.tenantOf(ex), ex.Start).number)
 }
 
 func (a *Admission) admit(ex *Exchange, next Handler) {
@@ -152,8 +152,11 @@ func (a *Admission) admit(ex *Exchange, next Handler) {
 	}()
 	next(ex)
 	finished = true
-	end := time.Now()
-	a.controller.Answered(&ex.ticket, outcomeOf(ex), end.Sub(start), end.UnixNano())
+	took := ex.Upstream
+	if !ex.Asked { // refused or answered before a backend was
+		took = time.Since(start)
+	}
+	a.controller.Answered(&ex.ticket, outcomeOf(ex), took, start.Add(took).UnixNano())
 	ex.After(a.done)
 }
 
@@ -214,7 +217,7 @@ func (l *Limits) numberInForce(t *limit.Tenant, now time.Time) inFlight {
 	if a := l.overrides.Find(t, uuid.Nil, limit.InFlight, false, now); a != nil {
 		return inFlight{a.Limit.Requests, a}
 	}
-	return inFlight{number: l.policies.Load().InFlight(planOf(t))}
+	return inFlight{number: l.policies.Load().Plan(planOf(t)).InFlight}
 }
 
 // explain says what remains of the tenant's requests in flight at this gateway.

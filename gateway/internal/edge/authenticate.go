@@ -27,7 +27,7 @@ type AuthenticatorOptions struct {
 	Revoked func(*token.Claims) bool
 	// Hash turns a tenant into what may appear in logs.
 	Hash func(tenant string) string
-	// Now is the clock that exp is held against.
+	// Now is the clock that exp is held against; nil is when the request began.
 	Now func() time.Time
 }
 
@@ -70,7 +70,7 @@ func (a *Authenticator) Authenticate() Step {
 				ex.Refuse(problem.New(problem.TenantMismatch))
 				return
 			}
-			ex.Claims, ex.TenantHash = &known.claims, known.tenantHash
+			ex.known, ex.Claims, ex.TenantHash = known, &known.claims, known.tenantHash
 			next(ex)
 			if ex.Ctx.Response.StatusCode() == fasthttp.StatusUnauthorized {
 				a.Limits.countAddress(ex)
@@ -90,7 +90,10 @@ func (a *Authenticator) identify(ex *Exchange) (*knownToken, error) {
 	case !ok:
 		return nil, &token.Error{Kind: token.Missing}
 	}
-	now := a.Now()
+	now := ex.Start
+	if a.Now != nil {
+		now = a.Now()
+	}
 	known := a.Cache.get(bearer, now)
 	if known == nil {
 		text := string(bearer)
@@ -98,7 +101,7 @@ func (a *Authenticator) identify(ex *Exchange) (*knownToken, error) {
 		if err != nil {
 			return nil, err
 		}
-		known = &knownToken{text: text, key: key, claims: claims, tenantHash: a.Hash(claims.Tenant)}
+		known = newKnownToken(text, key, claims, a.Hash(claims.Tenant))
 		if !a.revoked(known) {
 			a.Cache.put(known, now)
 			return known, nil

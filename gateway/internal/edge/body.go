@@ -91,7 +91,10 @@ func (b *Body) Stop() error {
 	if b.ctx == nil {
 		return nil
 	}
-	return b.ctx.SetReadDeadline(time.Unix(1, 0))
+	if conn := connOf(b.ctx.Conn()); conn != nil {
+		return conn.halt()
+	}
+	return b.ctx.SetReadDeadline(past)
 }
 
 // Next reads what comes next; io.EOF is the end of a body that came whole.

@@ -30,11 +30,12 @@ func Client(trust Trust) Step {
 		return func(ex *Exchange) {
 			peer := connOf(ex.Ctx.Conn())
 			ex.Client, ex.ClientText = peer.addr()
+			ex.held = peer.bucketHeld()
 			ex.Secure = ex.Ctx.IsTLS()
 			if ex.Trusted = trust.Contains(ex.Client); ex.Trusted {
 				if ex.Fields.ForwardedFor {
 					if client := forwardedClient(&ex.Fields, trust, ex.Client); client != ex.Client {
-						ex.Client, ex.ClientText = client, client.String()
+						ex.Client, ex.ClientText, ex.held = client, client.String(), nil
 					}
 				}
 				if ex.Fields.ForwardedProto != nil {

@@ -17,6 +17,8 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/valyala/fasthttp"
+
+	"gatehouse/gateway/internal/ratelimit"
 )
 
 var (
@@ -246,6 +248,9 @@ type Conn struct {
 	ended   bool                   // the client sends no more; known to who reads
 	dropped atomic.Pointer[func()] // see Exchange.Hijack
 
+	deadlines deadlines
+	held      ratelimit.Held
+
 	waiting     bool        // for a request, for a short while; known to who reads
 	parking     atomic.Bool // the server is to let go of it, and not to close it
 	silentUntil time.Time
@@ -254,6 +259,9 @@ type Conn struct {
 
 // Read implements net.Conn.
 func (c *Conn) Read(b []byte) (int, error) {
+	if err := c.applyReadDeadline(); err != nil {
+		return 0, err
+	}
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.reads.Add(1)
@@ -298,6 +306,14 @@ func (c *Conn) addr() (netip.Addr, string) {
 		return netip.IPv4Unspecified(), "0.0.0.0"
 	}
 	return c.peer, c.text
+}
+
+// bucketHeld is where the peer's bucket is held between its requests.
+func (c *Conn) bucketHeld() *ratelimit.Held {
+	if c == nil {
+		return nil
+	}
+	return &c.held
 }
 
 // connOf finds our connection under TLS; nil when it is none of ours.

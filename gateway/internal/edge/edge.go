@@ -25,6 +25,7 @@ import (
 	"gatehouse/gateway/internal/admission"
 	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/gateway/internal/route"
+	"gatehouse/internal/limit"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/token"
 )
@@ -88,11 +89,15 @@ type Exchange struct {
 	Sent int64
 	Cut  bool
 
+	known  *knownToken   // that of Claims
+	tenant *limit.Tenant // what is known of its tenant, once it was asked for
+
 	server   *Server
 	stepping bool // the steps have not returned yet
 	streamed bool // the answer's body goes on after that
 	later    []func(*Exchange)
 
+	held    *ratelimit.Held // the client address's bucket, if the connection is its own
 	ticket  admission.Ticket
 	charges []ratelimit.Charge
 	tag     []byte // scratch of the limiting steps

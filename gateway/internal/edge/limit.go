@@ -127,32 +127,47 @@ func (l *Limits) addAddress(ex *Exchange, policy string) int {
 	ex.tag = appendBucketAddr(ex.tag, ex.Client)
 	n := len(ex.charges)
 	pair := l.policies.Load().ByAddress(policy)
-	for _, p := range [...]*ratelimit.Policy{pair.Enforced, pair.Shadow} {
-		if p != nil {
-			ex.charges = append(ex.charges, ratelimit.Charge{Policy: p})
-		}
+	if pair.Enforced != nil {
+		ex.charges = append(ex.charges, ratelimit.Charge{Policy: pair.Enforced, Held: ex.held})
+	}
+	if pair.Shadow != nil {
+		ex.charges = append(ex.charges, ratelimit.Charge{Policy: pair.Shadow})
 	}
 	return n
 }
 
 func (l *Limits) chargeIdentity(ex *Exchange) bool {
 	n := len(ex.charges)
-	var split int
-	ex.tag, split = appendIdentity(ex.tag[:0], ex.Claims)
-	t := l.tenants(ex.Claims.Tenant)
-	for _, name := range [...]string{limit.PerTenant, limit.PerUser, string(ex.Route.Class)} {
-		for _, f := range l.inForce(t, ex.Claims.UserID, name, ex.Start) {
+	k := ex.known
+	t := l.tenantOf(ex)
+	plan := l.policies.Load().Plan(planOf(t))
+	for _, one := range [...]struct {
+		name string
+		key  []byte
+		held *ratelimit.Held
+	}{
+		{limit.PerTenant, nil, &k.tenant}, {limit.PerUser, k.subject, &k.user}, {string(ex.Route.Class), k.subject, &k.class},
+	} {
+		for i, f := range l.inForce(plan, t, ex.Claims.UserID, one.name, ex.Start) {
 			if f.policy == nil {
 				continue
 			}
-			c := ratelimit.Charge{Policy: f.policy}
-			if name != limit.PerTenant {
-				c.Key = ex.tag[split:]
+			c := ratelimit.Charge{Policy: f.policy, Key: one.key}
+			if i == 0 { // few are in shadow
+				c.Held = one.held
 			}
 			ex.charges = append(ex.charges, c)
 		}
 	}
-	return l.take(ex, ex.tag[:split], n)
+	return l.take(ex, k.tag, n)
+}
+
+// tenantOf returns what is known of the caller's tenant, or nil.
+func (l *Limits) tenantOf(ex *Exchange) *limit.Tenant {
+	if ex.tenant == nil {
+		ex.tenant = l.tenants(ex.Claims.Tenant)
+	}
+	return ex.tenant
 }
 
 // appendIdentity appends the tag of a tenant's buckets, t:<tenant>, and after it
@@ -173,8 +188,8 @@ type inForce struct {
 // inForce returns what applies to a user under the name of a policy, first what
 // is enforced, then what is in shadow: what was agreed on with the user, or else
 // with the tenant, or else its plan. There may be none.
-func (l *Limits) inForce(t *limit.Tenant, user uuid.UUID, name string, now time.Time) [2]inForce {
-	pair := l.policies.Load().ByPlan(planOf(t), name)
+func (l *Limits) inForce(plan *ratelimit.Plan, t *limit.Tenant, user uuid.UUID, name string, now time.Time) [2]inForce {
+	pair := plan.Policy(name)
 	both := [2]inForce{{policy: pair.Enforced}, {policy: pair.Shadow}}
 	for i, shadow := range [...]bool{false, true} {
 		if a := l.overrides.Find(t, user, name, shadow, now); a != nil {

@@ -96,7 +96,7 @@ func (l *Limits) explain(ex *Exchange, t *limit.Tenant, user *uuid.UUID, operati
 	var found []inForce
 	var charges []ratelimit.Charge
 	for _, name := range names {
-		for _, f := range l.inForce(t, claims.UserID, name, ex.Start) {
+		for _, f := range l.inForce(l.policies.Load().Plan(planOf(t)), t, claims.UserID, name, ex.Start) {
 			if f.policy == nil {
 				continue
 			}

@@ -20,8 +20,9 @@ const parkAfter = time.Second
 // that it has ended and lets go of it, and instead of closing it a small
 // goroutine waits until something arrives and then has it served again.
 
-// SetReadDeadline implements net.Conn. The server waits for a request for a
-// short while only; what it asked for is left to whom waits on.
+// SetReadDeadline implements net.Conn; the next read sets it. The server waits
+// for a request for a short while only; what it asked for is left to whom waits
+// on.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	wait := c.patience()
 	c.waiting = wait > c.limits.parkAfter
@@ -29,7 +30,8 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 		c.silentUntil = t
 		t = t.Add(c.limits.parkAfter - wait)
 	}
-	return c.Conn.SetReadDeadline(t)
+	c.deadlines.wanted = t
+	return nil
 }
 
 // patience returns how long the server waits for a request that it is about to
@@ -62,7 +64,7 @@ func (c *Conn) introduced() bool {
 // left of the time that it waited.
 func (c *Conn) arrived() {
 	if c.waiting && c.is(fresh) {
-		_ = c.Conn.SetReadDeadline(c.silentUntil) // if none can be set the connection is gone
+		c.deadlines.wanted = c.silentUntil
 	}
 	c.waiting = false
 }
@@ -85,7 +87,7 @@ func (c *Conn) seen(err error) error {
 
 // await returns nil when something has arrived on a parked connection.
 func (c *Conn) await() error {
-	if err := c.Conn.SetReadDeadline(c.silentUntil); err != nil {
+	if err := c.setReadDeadline(c.silentUntil); err != nil {
 		return err
 	}
 	var ended bool

@@ -63,18 +63,20 @@ func TestTokenCacheIsBounded(t *testing.T) {
 		t.Errorf("%d tokens, want at most %d", n, 10*cacheShards)
 	}
 	// What expires first goes first.
-	small := &tokenShard{bySignature: map[string]*knownToken{}}
+	small := &tokenShard{byHash: map[uint64]*knownToken{}}
 	for i := range cacheSample {
-		small.bySignature[fmt.Sprint(i)] = known(fmt.Sprint(i), noon.Add(time.Duration(i+1)*time.Minute))
+		k := known(fmt.Sprint(i), noon.Add(time.Duration(i+1)*time.Minute))
+		k.hash = uint64(i)
+		small.byHash[k.hash] = k
 	}
 	small.evict(noon)
-	if small.bySignature["0"] != nil || len(small.bySignature) != cacheSample-1 {
-		t.Errorf("left: %v", small.bySignature)
+	if small.byHash[0] != nil || len(small.byHash) != cacheSample-1 {
+		t.Errorf("left: %v", small.byHash)
 	}
 	before := cacheEvictions.Get()
 	small.evict(noon.Add(3 * time.Minute))
-	if len(small.bySignature) != cacheSample-3 || cacheEvictions.Get() < before {
-		t.Errorf("%d left, want the two expired ones gone", len(small.bySignature))
+	if len(small.byHash) != cacheSample-3 || cacheEvictions.Get() < before {
+		t.Errorf("%d left, want the two expired ones gone", len(small.byHash))
 	}
 }
 

@@ -31,8 +31,10 @@ type conn struct {
 	reader    *bufio.Reader
 	answer    answerHead
 	head      []byte
+	used      bool // it has carried a request
 	idleSince time.Time
 	peek      *peeker
+	until     time.Time // the deadline, when it is the same for both directions
 }
 
 func newConn(raw net.Conn) *conn {
@@ -43,11 +45,30 @@ func newConn(raw net.Conn) *conn {
 // it since its last answer, neither bytes that nobody asked for nor its end.
 func (c *conn) quiet() bool { return c.reader.Buffered() == 0 && c.peek.quiet() }
 
+// expire has what is read and written end at a deadline, or a little after: to
+// move a deadline costs more than to look at it, and those of one request after
+// the other lie close together.
+func (c *conn) expire(deadline, now time.Time) error {
+	slack := min(deadline.Sub(now)/16, time.Second)
+	if late := c.until.Sub(deadline); 0 <= late && late <= slack {
+		return nil
+	}
+	c.until = deadline.Add(slack)
+	return c.Conn.SetDeadline(c.until)
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.until = time.Time{}
+	return c.Conn.SetReadDeadline(t)
+}
+
 // call is a request on its way to a backend.
 type call struct {
 	ex       *edge.Exchange
 	body     []byte // all of it, or as much as was read
 	whole    bool
+	now      time.Time // when the attempt began, or the last one ended
 	deadline time.Time // until the answer begins
 	last     bool      // the connection is of no use to another request
 }
@@ -57,6 +78,7 @@ type fate int
 
 const (
 	ended  fate = iota // of no further use
+	stale              // it was so before, and nothing was sent
 	reused             // by the next request
 	held               // by the answer's body, which is still coming
 )
@@ -64,13 +86,16 @@ const (
 // roundTrip sends the request and passes the answer on. The connection's
 // deadline is set.
 func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
-	var err error
-	if q.whole {
-		if err = c.send(q, b.host); err == nil {
-			err = c.awaitAnswer(q)
-		}
-	} else {
-		q.last, err = c.upload(q, b.host)
+	quiet, err := c.start(q, b.host)
+	switch {
+	case quiet:
+	case c.used:
+		return noAnswer, stale
+	default: // what speaks before it is asked speaks no HTTP
+		return broken, ended
+	}
+	if err == nil && q.whole {
+		err = c.awaitAnswer(q)
 	}
 	if cause := bodyFault(err); cause != nil {
 		q.ex.RefuseBody(cause)
@@ -184,20 +209,47 @@ func readChunks(r *bufio.Reader, buffer []byte) ([]byte, error) {
 	}
 }
 
-// send writes a request that is here as a whole, in one call, or two when its
-// body is large.
-func (c *conn) send(q *call, host string) error {
-	c.head = appendHead(c.head[:0], q.ex, host, int64(len(q.body)), time.Until(q.deadline))
-	var err error
-	if len(q.body) <= inlineBody {
+// start sends the request if the connection is quiet.
+func (c *conn) start(q *call, host string) (quiet bool, err error) {
+	switch {
+	case !q.whole:
+		if quiet = c.quiet(); quiet {
+			q.last, err = c.upload(q, host)
+		}
+		return quiet, err
+	case len(q.body) > inlineBody:
+		if quiet = c.quiet(); quiet {
+			c.writeHead(q, host)
+			buffers := net.Buffers{c.head, q.body}
+			_, err = buffers.WriteTo(c.Conn)
+		}
+	default:
+		c.writeHead(q, host)
 		c.head = append(c.head, q.body...)
-		_, err = c.Write(c.head)
-	} else {
-		buffers := net.Buffers{c.head, q.body}
-		_, err = buffers.WriteTo(c.Conn)
+		quiet, err = c.send(c.head, q.ex.Route.Response == 0)
 	}
 	if cap(c.head) > keptHead {
 		c.head = nil
 	}
-	return err
+	return quiet, err
+}
+
+func (c *conn) writeHead(q *call, host string) {
+	c.head = appendHead(c.head[:0], q.ex, host, int64(len(q.body)), q.deadline.Sub(q.now))
+}
+
+// send writes a whole request if the connection is quiet. It may wait until
+// something comes back.
+func (c *conn) send(request []byte, wait bool) (quiet bool, err error) {
+	if c.peek.joins() {
+		n, quiet, err := c.peek.send(request, wait)
+		if !quiet || err != nil || n == len(request) {
+			return quiet, err
+		}
+		request = request[n:]
+	} else if !c.quiet() {
+		return false, nil
+	}
+	_, err = c.Write(request)
+	return true, err
 }

@@ -23,22 +23,20 @@ type pool struct {
 	closed bool    // nothing is kept for reuse any more
 }
 
-// get returns a connection that is safe to use: an idle one on which nothing
-// has arrived since its last answer, or a new one, for which connect is the time;
-// 0 leaves it to the settings. The connection's deadline is set.
-func (b *backend) get(deadline time.Time, connect time.Duration) (*conn, error) {
+// get returns an idle connection or a new one, with its deadline set.
+func (b *backend) get(q *call) (*conn, error) {
 	for {
 		c, err := b.take()
 		if err != nil {
 			return nil, err
 		}
 		if c == nil {
-			return b.connect(deadline, connect)
+			return b.connect(q.deadline, q.ex.Route.Connect)
 		}
-		if c.SetDeadline(deadline) == nil && c.quiet() {
+		if c.expire(q.deadline, q.now) == nil {
 			return c, nil
 		}
-		b.put(c, false)
+		b.put(c, false, q.now)
 	}
 }
 
@@ -59,6 +57,7 @@ func (b *backend) take() (*conn, error) {
 	return nil, nil
 }
 
+// connect opens a connection, within a time that 0 leaves to the settings.
 func (b *backend) connect(deadline time.Time, within time.Duration) (*conn, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
@@ -88,10 +87,10 @@ func (b *backend) open(ctx context.Context, within time.Duration) (net.Conn, err
 }
 
 // put takes a connection back; one that cannot be used again is closed.
-func (b *backend) put(c *conn, reusable bool) {
+func (b *backend) put(c *conn, reusable bool, now time.Time) {
 	b.mu.Lock()
 	if reusable && !b.closed {
-		c.idleSince = time.Now()
+		c.used, c.idleSince = true, now
 		b.idle = append(b.idle, c)
 		b.mu.Unlock()
 		return

@@ -54,9 +54,9 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 	}
 	body, whole := ex.Body.Whole()
 	start := time.Now()
-	q := call{ex: ex, body: body, whole: whole, deadline: start.Add(ex.Route.Timeout)}
+	q := call{ex: ex, body: body, whole: whole, now: start, deadline: start.Add(ex.Route.Timeout)}
 	ex.Asked = true
-	defer func() { ex.Upstream = time.Since(start) }()
+	defer func() { ex.Upstream = q.now.Sub(start) }()
 
 	p.budget.earn()
 	var tried tried
@@ -95,7 +95,7 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 			refuse(ex, problem.BadGateway, b, outcome)
 			return
 		}
-		if !time.Now().Before(q.deadline) {
+		if !q.now.Before(q.deadline) {
 			refuse(ex, problem.Timeout, b, outcome)
 			return
 		}
@@ -105,25 +105,36 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 // exchange makes one attempt.
 func (b *backend) exchange(q *call) (o outcome) {
 	b.begin()
-	start := time.Now()
-	defer func() { b.end(o, time.Since(start)) }()
-	c, err := b.get(q.deadline, q.ex.Route.Connect)
-	switch {
-	case errors.Is(err, errBusy):
-		return busy
-	case err != nil && !time.Now().Before(q.deadline):
-		return timedOut
-	case err != nil:
-		return notSent
+	start := q.now
+	defer func() { b.end(o, q.now.Sub(start)) }()
+	for {
+		c, err := b.get(q)
+		switch {
+		case err == nil:
+		case errors.Is(err, errBusy):
+			return busy
+		case !time.Now().Before(q.deadline):
+			return timedOut
+		default:
+			return notSent
+		}
+		o, f := b.over(c, q)
+		if f != stale {
+			return o
+		}
 	}
-	f := ended
-	defer func() { // after a panic, too
+}
+
+// over makes the attempt over a connection, and takes that back unless the answer
+// holds it; after a panic, too.
+func (b *backend) over(c *conn, q *call) (o outcome, f fate) {
+	defer func() {
+		q.now = time.Now()
 		if f != held {
-			b.put(c, f == reused)
+			b.put(c, f == reused, q.now)
 		}
 	}()
-	o, f = c.roundTrip(q, b)
-	return o
+	return c.roundTrip(q, b)
 }
 
 // refuse answers for a backend that did not; the log says which and how.

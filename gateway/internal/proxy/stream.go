@@ -141,7 +141,7 @@ func (s *stream) Close() error {
 		s.ex.Cut = true
 		streamsCut.Inc()
 	}
-	s.backend.put(s.conn, s.done && !s.closes && s.conn.reader.Buffered() == 0)
+	s.backend.put(s.conn, s.done && !s.closes && s.conn.reader.Buffered() == 0, time.Now())
 	s.ex.Finish()
 	return nil
 }

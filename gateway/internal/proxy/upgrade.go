@@ -193,7 +193,7 @@ func (t *tunnel) end() {
 	t.once.Do(func() {
 		close(t.ended)
 		_ = t.client.Close() // nothing more can be said; what fasthttp hands to run cannot be closed
-		t.backend.put(t.far, false)
+		t.backend.put(t.far, false, time.Now())
 	})
 }
 

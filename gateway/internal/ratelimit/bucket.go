@@ -4,6 +4,7 @@ package ratelimit
 // limiter's monotonic clock. It is guarded by its shard's lock.
 type bucket struct {
 	policy *Policy
+	gone   bool // from its shard
 	leases leases
 	demand demand
 

@@ -15,11 +15,7 @@ func AppendPolicies(b []byte, charges []Charge) []byte {
 		if p.Shadow {
 			continue
 		}
-		b = appendName(b, len(b) > start, p.Name)
-		b = append(b, ";q="...)
-		b = strconv.AppendInt(b, int64(p.Limit.Requests), 10)
-		b = append(b, ";w="...)
-		b = strconv.AppendInt(b, seconds(p.Limit.Period), 10)
+		b = append(separate(b, start), p.quota...)
 	}
 	return b
 }
@@ -33,8 +29,7 @@ func AppendLevels(b []byte, charges []Charge) []byte {
 		if c.Policy.Shadow {
 			continue
 		}
-		b = appendName(b, len(b) > start, c.Policy.Name)
-		b = append(b, ";r="...)
+		b = append(separate(b, start), c.Policy.level...)
 		b = strconv.AppendInt(b, c.Remaining, 10)
 		b = append(b, ";t="...)
 		b = strconv.AppendInt(b, seconds(c.Wait), 10)
@@ -42,15 +37,12 @@ func AppendLevels(b []byte, charges []Charge) []byte {
 	return b
 }
 
-// appendName appends the name as a string of RFC 9651; names are ours and need
-// no escapes.
-func appendName(b []byte, more bool, name string) []byte {
-	if more {
+// separate divides the members of a list that begins at start.
+func separate(b []byte, start int) []byte {
+	if len(b) > start {
 		b = append(b, ", "...)
 	}
-	b = append(b, '"')
-	b = append(b, name...)
-	return append(b, '"')
+	return b
 }
 
 // seconds rounds up: a client must not come back too early.

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,12 @@ func (l *Limiter) Take(ctx context.Context, tag []byte, charges []Charge) {
 		o := l.order(tag, charges, at, now)
 		s.mu.Unlock()
 		err := l.store.Take(ctx, tag, o.asks)
+		if errors.Is(err, errOverslept) {
+			// That says nothing about the store, which may be well: to decide alone
+			// would be to pass the bound for no reason.
+			o.asked = l.clock()
+			err = l.store.Take(ctx, tag, o.asks)
+		}
 		l.turn(l.finish(s, charges, o, err))
 	}
 	count(charges)

@@ -23,11 +23,9 @@ var builtIn []byte
 // Policies are the limits of the installation: by client address, and by plan
 // for tenants and users. They never change; a changed file makes new ones.
 type Policies struct {
-	address map[string]Pair
-	plans   map[string]map[string]Pair
-	// inFlight is by plan how many requests of a tenant may be in flight; 0 is any
-	// number.
-	inFlight map[string]int
+	address   pairs
+	plans     []*Plan
+	byDefault *Plan
 }
 
 // Pair is what stands under one name: a limit that is enforced, and one beside
@@ -117,20 +115,19 @@ func ParsePolicies(content []byte) (*Policies, error) {
 		}
 	}
 	maps.Copy(text.InFlight, given.InFlight)
-	p := &Policies{address: map[string]Pair{}, plans: map[string]map[string]Pair{}, inFlight: map[string]int{}}
-	for plan, number := range text.InFlight {
-		p.inFlight[plan] = int(number)
-	}
+	p := &Policies{}
 	for name, policy := range text.Address {
 		// Whatever else is let through while Redis is away, guessing passwords is not.
-		p.address[name] = policy.pair(name, name == limit.Auth || name == limit.Refresh)
+		p.address = append(p.address, named{name, policy.pair(name, name == limit.Auth || name == limit.Refresh)})
 	}
-	for plan, policies := range text.Plans {
-		p.plans[plan] = map[string]Pair{}
+	for name, policies := range text.Plans {
+		plan := &Plan{name: name, InFlight: int(text.InFlight[name])}
 		for name, policy := range policies {
-			p.plans[plan][name] = policy.pair(name, false)
+			plan.policies = append(plan.policies, named{name, policy.pair(name, false)})
 		}
+		p.plans = append(p.plans, plan)
 	}
+	p.byDefault = p.Plan(limit.DefaultPlan)
 	return p, nil
 }
 
@@ -199,23 +196,42 @@ func plain(err error) error {
 }
 
 // ByAddress returns what a name means for client addresses.
-func (p *Policies) ByAddress(name string) Pair { return p.address[name] }
+func (p *Policies) ByAddress(name string) Pair { return p.address.find(name) }
 
-// InFlight returns how many requests a tenant may have in flight in a plan; 0 is
-// any number. An unknown plan is the default one.
-func (p *Policies) InFlight(plan string) int {
-	if n, ok := p.inFlight[plan]; ok {
-		return n
+// Plan returns a plan. An unknown one is the default.
+func (p *Policies) Plan(name string) *Plan {
+	for _, plan := range p.plans {
+		if plan.name == name {
+			return plan
+		}
 	}
-	return p.inFlight[limit.DefaultPlan]
+	return p.byDefault
 }
 
-// ByPlan returns what a name means in a plan. An unknown plan is the default
-// one.
-func (p *Policies) ByPlan(plan, name string) Pair {
-	policies, ok := p.plans[plan]
-	if !ok {
-		policies = p.plans[limit.DefaultPlan]
+// Plan is what the callers of a plan's tenants may do.
+type Plan struct {
+	name     string
+	policies pairs
+	// InFlight is how many requests of a tenant may be in flight; 0 is any number.
+	InFlight int
+}
+
+// Policy returns what a name means in the plan.
+func (p *Plan) Policy(name string) Pair { return p.policies.find(name) }
+
+// pairs are policies by name. They are few, and looked up for each request.
+type pairs []named
+
+type named struct {
+	name string
+	pair Pair
+}
+
+func (list pairs) find(name string) Pair {
+	for i := range list {
+		if list[i].name == name {
+			return list[i].pair
+		}
 	}
-	return policies[name]
+	return Pair{}
 }

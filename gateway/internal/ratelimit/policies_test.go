@@ -58,7 +58,7 @@ func TestBuiltInPolicies(t *testing.T) {
 	} {
 		var got []string
 		for _, name := range []string{limit.PerTenant, limit.PerUser, limit.Write, limit.Export, limit.Read, limit.Admin} {
-			got = append(got, text(p.ByPlan(plan, name)))
+			got = append(got, text(p.Plan(plan).Policy(name)))
 		}
 		if got := strings.Join(got, " "); got != want {
 			t.Errorf("%s = %s, want %s", plan, got, want)
@@ -72,15 +72,15 @@ func TestFileOfPolicies(t *testing.T) {
 		"free": {"user": {"limit": "60/1m"}, "read": {"shadow": "30/1m"}, "write": {"shadow": "30/1m"}, "export": {"limit": "none", "shadow": "6/1m"}},
 		"premium": {"write": {"limit": "600/1m", "shadow": "300/1m"}}}}`)
 	for got, want := range map[string]string{
-		text(p.ByAddress("auth")):              "30/1m,10",
-		text(p.ByPlan("free", "user")):         "60/1m,10",
-		text(p.ByPlan("free", "read")):         "none shadow 30/1m,10",
-		text(p.ByPlan("premium", "write")):     "600/1m,100 shadow 300/1m,50",
-		text(p.ByPlan("free", "write")):        "60/1m,10 shadow 30/1m,10", // the built-in one stays
-		text(p.ByPlan("free", "export")):       "none shadow 6/1m,10",
-		text(p.ByPlan("standard", "user")):     "600/1m,100", // as built in
-		text(p.ByAddress("refresh")):           "60/1m,20",
-		text(parse(t, "{}").ByAddress("auth")): "60/1m,20",
+		text(p.ByAddress("auth")):               "30/1m,10",
+		text(p.Plan("free").Policy("user")):     "60/1m,10",
+		text(p.Plan("free").Policy("read")):     "none shadow 30/1m,10",
+		text(p.Plan("premium").Policy("write")): "600/1m,100 shadow 300/1m,50",
+		text(p.Plan("free").Policy("write")):    "60/1m,10 shadow 30/1m,10", // the built-in one stays
+		text(p.Plan("free").Policy("export")):   "none shadow 6/1m,10",
+		text(p.Plan("standard").Policy("user")): "600/1m,100", // as built in
+		text(p.ByAddress("refresh")):            "60/1m,20",
+		text(parse(t, "{}").ByAddress("auth")):  "60/1m,20",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)

@@ -19,6 +19,8 @@ type Policy struct {
 
 	bucket string // the name that the policy has in names of buckets
 	rule   rule
+	quota  string // in RateLimit-Policy
+	level  string // begins what is told of it in RateLimit
 	args   [3]any // interval, tolerance and firm, as the script wants them
 
 	admitted, refused, shadowed *metrics.Counter
@@ -53,6 +55,8 @@ func NewPolicy(name string, l limit.Limit, o PolicyOptions) *Policy {
 		Limit:         l,
 		PolicyOptions: o,
 		bucket:        bucket,
+		quota:         fmt.Sprintf(`"%s";q=%d;w=%d`, name, l.Requests, seconds(l.Period)), // names need no escapes
+		level:         fmt.Sprintf(`"%s";r=`, name),
 		rule:          r,
 		args:          [3]any{r.interval, r.tolerance, firm},
 		admitted:      counter("admitted"),

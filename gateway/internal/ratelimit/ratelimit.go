@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,8 +17,34 @@ type Charge struct {
 	// Key tells the buckets of a policy within a tag apart; it may be empty. It
 	// is not kept, and contains no NUL.
 	Key []byte
+	// Held may remember the bucket until the next decision with the same tag and
+	// key; nil remembers nothing.
+	Held *Held
 
 	Decision
+}
+
+// Held spares looking a bucket up. Whoever is charged again and again keeps one
+// for each of its buckets; that of a policy with another name is told apart. The
+// zero value remembers none yet. It is safe for concurrent use.
+type Held struct{ bucket atomic.Pointer[bucket] }
+
+// of returns what is remembered, unless it was forgotten by its shard since. The
+// shard is locked.
+func (h *Held) of(p *Policy) *bucket {
+	if h == nil {
+		return nil
+	}
+	if b := h.bucket.Load(); b != nil && !b.gone && b.policy.bucket == p.bucket {
+		return b
+	}
+	return nil
+}
+
+func (h *Held) remember(b *bucket) {
+	if h != nil {
+		h.bucket.Store(b)
+	}
 }
 
 // Decision is what a bucket says to one more request.

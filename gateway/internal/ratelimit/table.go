@@ -69,13 +69,19 @@ func (s *shard) find(found []*bucket, tag []byte, charges []Charge, now instant)
 	var scratch [192]byte
 	for i := range charges {
 		c := &charges[i]
-		found[i] = s.buckets[string(appendKey(scratch[:0], tag, c.Policy.bucket, c.Key))]
+		if found[i] = c.Held.of(c.Policy); found[i] == nil {
+			found[i] = s.buckets[string(appendKey(scratch[:0], tag, c.Policy.bucket, c.Key))]
+			if found[i] != nil {
+				c.Held.remember(found[i])
+			}
+		}
 	}
 	// Only when all that are known are found, since none of them may make room.
 	for i := range charges {
 		c := &charges[i]
 		if found[i] == nil {
 			found[i] = s.add(string(appendKey(scratch[:0], tag, c.Policy.bucket, c.Key)), found, now)
+			c.Held.remember(found[i])
 		}
 		found[i].adopt(c.Policy, now)
 	}
@@ -138,7 +144,9 @@ func (s *shard) sweep(decision []*bucket, now instant) (freed bool, nearest stri
 }
 
 func (s *shard) forget(key string) {
-	s.buckets[key].leases.clear()
+	b := s.buckets[key]
+	b.gone = true
+	b.leases.clear()
 	delete(s.buckets, key)
 	s.table.held.Add(-1)
 	keysHeld.Add(-1)
