@@ -17,6 +17,7 @@ import (
 	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
+	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/password"
@@ -44,6 +45,7 @@ type Backend struct {
 	tenants *placement.Directory
 	prober  *tenant.Prober
 	redis   *redisconn.Client
+	cache   *cache.Cache
 	keys    *token.Keyring
 	tls     security
 	// announcer tells the gateways of changes.
@@ -112,8 +114,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Trusted: c.TrustedGateways,
 		Timeout: c.RequestTimeout,
 	}
+	cached := cache.New(c.Cache, redis)
 	accounts := &auth.Service{
 		Directory:      directory,
+		Cache:          cached,
 		Announcer:      announcer,
 		Hasher:         hasher,
 		Keys:           keys,
@@ -124,10 +128,11 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Log:            log,
 	}
 	sessions := &session.Service{Directory: directory, Announcer: announcer}
-	contacts := &contact.Service{Directory: directory}
+	contacts := &contact.Service{Directory: directory, Cache: cached}
 	users := &user.Service{
 		Directory:  directory,
 		Announcer:  announcer,
+		Cache:      cached,
 		Maint:      maint,
 		Hasher:     hasher,
 		TenantHash: c.Logging.TenantHash,
@@ -152,6 +157,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		tenants:   directory,
 		prober:    prober,
 		redis:     redis,
+		cache:     cached,
 		keys:      keys,
 		tls:       secure,
 		announcer: announcer,
@@ -215,6 +221,7 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	announcing, silence := context.WithCancel(context.WithoutCancel(ctx))
 	var runs sync.WaitGroup
 	runs.Go(func() { b.announcer.Run(announcing) })
+	runs.Go(func() { b.cache.Run(announcing) })
 	runs.Go(func() { b.keys.Run(announcing) })
 	for _, file := range b.tls.files() {
 		runs.Go(func() { file.Run(announcing) })

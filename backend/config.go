@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
@@ -27,6 +28,7 @@ type Config struct {
 	Maint    pg.MaintConfig
 	Tenants  placement.Config
 	Redis    redisconn.Config
+	Cache    cache.Config
 	Token    token.Config
 	Cursor   web.CursorConfig
 	Password password.Config
@@ -54,6 +56,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Maint.Validate(m)
 	c.Tenants.Validate(m)
 	c.Redis.Validate(m)
+	c.Cache.Validate(m)
 	c.Token.Validate(m)
 	c.Cursor.Validate(m)
 	c.Password.Validate(m)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
@@ -16,6 +17,7 @@ import (
 // Service keeps contacts.
 type Service struct {
 	Directory *placement.Directory
+	Cache     *cache.Cache
 
 	queries tenantdb.Queries
 }

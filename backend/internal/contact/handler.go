@@ -35,7 +35,7 @@ func (s *Service) HandleCreate(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	return idempotency.RunOne(r, s.Directory, func(tx tenantdb.DBTX) (web.Answer, error) {
+	err = idempotency.RunOne(r, s.Directory, func(tx tenantdb.DBTX) (web.Answer, error) {
 		c, err := s.create(r.Context(), tx, r.Caller.Tenant, in)
 		if err != nil {
 			return web.Answer{}, err
@@ -44,6 +44,8 @@ func (s *Service) HandleCreate(r *web.Request) error {
 		a.Status, a.Location = 201, "/api/v1/address-book/"+c.ID.String()
 		return a, nil
 	})
+	s.wrote(r.Context(), r.Caller, err) // a replay too: the first answer may have got lost half-way
+	return err
 }
 
 // HandleGet answers GET /address-book/{id}.
@@ -52,11 +54,12 @@ func (s *Service) HandleGet(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.get(r.Context(), r.Caller, id)
+	c, err := s.cached(r.Context(), r.Caller, id)
 	if err != nil {
 		return err
 	}
-	return r.Answer(single(c))
+	r.Encoded(web.Answer{ETag: c.etag}, c.body)
+	return nil
 }
 
 // HandleUpdate answers PUT /address-book/{id}.
