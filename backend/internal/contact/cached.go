@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/pg"
+	"gatehouse/backend/internal/web"
 	"gatehouse/internal/token"
 )
 
@@ -48,6 +49,31 @@ func (s *Service) cached(ctx context.Context, c token.Claims, id uuid.UUID) (enc
 		return encoded{}, errNoETag
 	}
 	return encoded{string(etag), body}, nil
+}
+
+// cachedPage returns the answer with a page of contacts.
+func (s *Service) cachedPage(ctx context.Context, c token.Claims, l *web.List, f Filter, after position) ([]byte, error) {
+	key, err := l.Key(after)
+	if err != nil {
+		return nil, err
+	}
+	return s.Cache.Read(ctx, cache.Entry{Tenant: c.Tenant, Kind: cache.Contacts, Key: key}, cache.Reader{
+		Load: func(ctx context.Context) ([]byte, error) {
+			rows, err := s.list(ctx, s.reads(c), c.Tenant, l.Sort, l.Desc, after, f, l.Limit+1)
+			if err != nil {
+				return nil, err
+			}
+			if l.Count {
+				n, err := s.count(ctx, c, f)
+				if err != nil {
+					return nil, err
+				}
+				l.Total = &n
+			}
+			return web.EncodePage(l, rows, view, positionOf)
+		},
+		Admit: s.admit(c),
+	})
 }
 
 // admit checks a caller who gets what was loaded for another one.

@@ -15,18 +15,12 @@ func (s *Service) HandleList(r *web.Request) error {
 	if err := l.Start(&after); err != nil {
 		return err
 	}
-	rows, err := s.list(r.Context(), s.reads(r.Caller), r.Caller.Tenant, l.Sort, l.Desc, after, f, l.Limit+1)
+	body, err := s.cachedPage(r.Context(), r.Caller, l, f, after)
 	if err != nil {
 		return err
 	}
-	if l.Count {
-		n, err := s.count(r.Context(), r.Caller, f)
-		if err != nil {
-			return err
-		}
-		l.Total = &n
-	}
-	return web.Page(l, rows, view, positionOf)
+	r.Encoded(web.Answer{}, body)
+	return nil
 }
 
 // HandleCreate answers POST /address-book.
