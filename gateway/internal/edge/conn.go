@@ -346,6 +346,7 @@ func track(conn net.Conn, now fasthttp.ConnState) {
 		own.behind = !own.is(fresh) && own.spent.Load() == own.reads.Load()
 		own.state.Store(int32(active))
 	case fasthttp.StateIdle:
+		own.goOn()
 		own.spent.Store(own.reads.Load())
 		own.state.Store(int32(idle))
 	case fasthttp.StateHijacked:

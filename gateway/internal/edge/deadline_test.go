@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // dial notes the deadlines that a connection is given, and reads nothing.
@@ -119,6 +121,16 @@ func TestHaltStays(t *testing.T) {
 	}
 	read(time.Minute)
 	read(time.Hour)
+
+	// The next request is read again.
+	track(c, fasthttp.StateIdle)
+	end := time.Now().Add(time.Hour)
+	if err := c.SetReadDeadline(end); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Read(nil); err != nil || !d.reading[len(d.reading)-1].Equal(end) {
+		t.Errorf("the next request must be here by %v, %v", d.reading[len(d.reading)-1], err)
+	}
 }
 
 // someSocket stands for one that can be parked.
