@@ -53,4 +53,4 @@ func (f *flight) join(ctx context.Context, r Reader) ([]byte, error) {
 }
 
 // jitterNow is by how much the next entry lives shorter.
-func jitterNow() time.Duration { return rand.N(jitter) }
+func jitterNow() time.Duration { return rand.N(jitter) } //nolint:gosec // spreads load and hides nothing
