@@ -68,6 +68,11 @@ test/race: ## Run all tests under the race detector
 test/e2e: ## Run the end-to-end tests only: both processes over real sockets
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./internal/e2e/...
 
+# A million contacts and what belongs to them: two minutes and a gigabyte.
+.PHONY: test/plans
+test/plans: ## Explain every query at volume: index conditions, rows read per row returned
+	go test -tags plans -timeout 20m $(TESTFLAGS) -run '^TestPlans$$' ./backend/internal/pg
+
 .PHONY: bench
 bench: ## Run all Go benchmarks (BENCH=regexp BENCHTIME=1s COUNT=1)
 	@set -e; \
