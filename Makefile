@@ -114,7 +114,7 @@ generate: bin/sqlc ## Write what is generated: queries, settings' docs, …
 	go generate $(PACKAGES)
 
 .PHONY: verify
-verify: verify/format verify/modules verify/generated ## Fail when generated code, docs, formatting or go.mod are stale
+verify: verify/format verify/modules verify/generated verify/queries ## Fail when generated code, docs, formatting or go.mod are stale, or a query breaks a rule
 
 .PHONY: verify/format
 verify/format:
@@ -152,6 +152,12 @@ verify/generated: bin/sqlc
 	$(MAKE) --no-print-directory -C "$$copy/generated" -o bin/sqlc generate; \
 	rm -r "$$copy/generated/bin"; \
 	if ! (cd "$$copy" && diff -ruN tree generated); then echo 'verify: stale, run make generate'; exit 1; fi
+
+# On a database that the test starts.
+.PHONY: verify/queries
+verify/queries: bin/sqlc
+	@echo '== queries keep to the rules of sqlc.yaml'
+	@go test -tags vet -timeout $(TIMEOUT) $(TESTFLAGS) -run '^TestVet$$' ./backend/internal/pg
 
 .PHONY: vuln
 vuln: bin/govulncheck ## Look for known vulnerabilities that the code reaches (asks the public database)
