@@ -18,6 +18,7 @@ import (
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/contact"
+	"gatehouse/backend/internal/housekeeping"
 	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
@@ -48,6 +49,7 @@ type Backend struct {
 	tls     security
 	// announcer tells the gateways of changes.
 	announcer *announce.Announcer
+	keeper    *housekeeping.Keeper
 	checker   *health.Checker
 	server    *fasthttp.Server
 	ops       *ops.Server
@@ -155,7 +157,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		keys:      keys,
 		tls:       secure,
 		announcer: announcer,
-		checker:   checker,
+		keeper: housekeeping.New(housekeeping.Options{
+			Config: c.Keeping, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Log: log,
+		}),
+		checker: checker,
 		server: newServer(app, routes(checker, features{
 			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants, override: overrides,
 			keys: keys,
@@ -215,6 +220,7 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	announcing, silence := context.WithCancel(context.WithoutCancel(ctx))
 	var runs sync.WaitGroup
 	runs.Go(func() { b.announcer.Run(announcing) })
+	runs.Go(func() { b.keeper.Run(announcing) })
 	runs.Go(func() { b.keys.Run(announcing) })
 	for _, file := range b.tls.files() {
 		runs.Go(func() { file.Run(announcing) })

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gatehouse/backend/internal/housekeeping"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
@@ -26,6 +27,7 @@ type Config struct {
 	Database pg.Config
 	Maint    pg.MaintConfig
 	Tenants  placement.Config
+	Keeping  housekeeping.Config
 	Redis    redisconn.Config
 	Token    token.Config
 	Cursor   web.CursorConfig
@@ -53,6 +55,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Database.Validate(m)
 	c.Maint.Validate(m)
 	c.Tenants.Validate(m)
+	c.Keeping.Validate(m)
 	c.Redis.Validate(m)
 	c.Token.Validate(m)
 	c.Cursor.Validate(m)

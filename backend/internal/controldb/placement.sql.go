@@ -84,6 +84,52 @@ func (q *Queries) GetRoute(ctx context.Context, db DBTX, id string) (GetRouteRow
 	return i, err
 }
 
+const ListAllPlacements = `-- name: ListAllPlacements :many
+select t.id, t.placement, t.status, p.sealed_url
+from control.tenants t left join control.placements p on p.tenant_id = t.id
+where t.id > $1::text
+order by t.id
+limit $2
+`
+
+type ListAllPlacementsParams struct {
+	AfterID  string
+	RowLimit int32
+}
+
+type ListAllPlacementsRow struct {
+	ID        string
+	Placement string
+	Status    string
+	SealedURL []byte
+}
+
+// ListAllPlacements is ListPlacements with the deleted tenants, in pages.
+func (q *Queries) ListAllPlacements(ctx context.Context, db DBTX, arg ListAllPlacementsParams) ([]ListAllPlacementsRow, error) {
+	rows, err := db.Query(ctx, ListAllPlacements, arg.AfterID, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListAllPlacementsRow{}
+	for rows.Next() {
+		var i ListAllPlacementsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Placement,
+			&i.Status,
+			&i.SealedURL,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListPlacements = `-- name: ListPlacements :many
 select t.id, t.name, t.placement, t.status, p.sealed_url
 from control.tenants t left join control.placements p on p.tenant_id = t.id

@@ -35,3 +35,11 @@ select t.id, t.name, t.placement, t.status, p.sealed_url
 from control.tenants t left join control.placements p on p.tenant_id = t.id
 where t.status <> 'deleted'
 order by t.id collate "C";
+
+-- name: ListAllPlacements :many
+-- ListAllPlacements is ListPlacements with the deleted tenants, in pages.
+select t.id, t.placement, t.status, p.sealed_url
+from control.tenants t left join control.placements p on p.tenant_id = t.id
+where t.id > @after_id::text
+order by t.id
+limit @row_limit;
