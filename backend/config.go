@@ -90,6 +90,8 @@ type AdminConfig struct {
 	SeedDemoPassword  config.Secret `env:"SEED_DEMO_PASSWORD" doc:"Password of the demo user that backend seed makes, in development only"`
 	Password          password.Config
 	Logging           logging.Config
+	TenantKey         config.Secret `env:"TENANT_DB_KEY" doc:"Key that seals the connection strings of dedicated databases, as for serving; needed by the commands that reach these"`
+	MigrateTimeout    time.Duration `env:"MIGRATE_TIMEOUT" envDefault:"1h" doc:"Longest that migrating one database may take, waiting for another process that does it included"`
 	validateBootstrap bool
 }
 
@@ -112,6 +114,10 @@ func (c *AdminConfig) Validate(m *config.Mistakes) {
 	if (c.OperatorEmail == "") != (c.OperatorPassword == "") {
 		m.Add("BOOTSTRAP_OPERATOR_EMAIL", "and BOOTSTRAP_OPERATOR_PASSWORD go together; one is missing")
 	}
+	if c.TenantKey != "" {
+		m.Strong("TENANT_DB_KEY", c.TenantKey)
+	}
+	checkDuration(m, "MIGRATE_TIMEOUT", c.MigrateTimeout, time.Second, 24*time.Hour)
 	c.Password.Validate(m)
 	c.Logging.Validate(m)
 }

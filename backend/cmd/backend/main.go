@@ -12,7 +12,8 @@ const usage = `usage: backend [command]
 
   serve            answer requests (the default)
   bootstrap        create the database roles and the database
-  migrate          bring the database up to date; make the first operator
+  migrate          bring all databases up to date; make the first operator:
+                   [-dry-run] [-main], which leaves tenants' databases alone
   seed             make the demo tenant and user (development only)
   operator create  make an operator: -email ADDRESS [-username NAME] < password
   keys init        make the key file of JWT_KEYS_DIR: [-alg EdDSA|HS256] [-from-secret]

@@ -22,6 +22,7 @@ func TestExitCodes(t *testing.T) {
 		"serve without config":  {[]string{"serve"}, 2},
 		"no command, no config": {nil, 2},
 		"migrate, no config":    {[]string{"migrate"}, 2},
+		"migrate what":          {[]string{"migrate", "-dry-run", "acme"}, 2},
 		"bootstrap, no config":  {[]string{"bootstrap"}, 2},
 		"operator without mail": {[]string{"operator", "create"}, 2},
 		"version":               {[]string{"version"}, 0},

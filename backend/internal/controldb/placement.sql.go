@@ -84,6 +84,40 @@ func (q *Queries) GetRoute(ctx context.Context, db DBTX, id string) (GetRouteRow
 	return i, err
 }
 
+const ListOwnerURLs = `-- name: ListOwnerURLs :many
+select p.tenant_id, p.sealed_owner_url
+from control.placements p join control.tenants t on t.id = p.tenant_id
+where t.status <> 'deleted'
+order by p.tenant_id collate "C"
+`
+
+type ListOwnerURLsRow struct {
+	TenantID       string
+	SealedOwnerURL []byte
+}
+
+// ListOwnerURLs lists the dedicated databases that are to be kept up to date:
+// those of deleted tenants may be gone.
+func (q *Queries) ListOwnerURLs(ctx context.Context, db DBTX) ([]ListOwnerURLsRow, error) {
+	rows, err := db.Query(ctx, ListOwnerURLs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListOwnerURLsRow{}
+	for rows.Next() {
+		var i ListOwnerURLsRow
+		if err := rows.Scan(&i.TenantID, &i.SealedOwnerURL); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListPlacements = `-- name: ListPlacements :many
 select t.id, t.name, t.placement, t.status, p.sealed_url
 from control.tenants t left join control.placements p on p.tenant_id = t.id

@@ -107,9 +107,9 @@ func OpenBriefly(c Config, connect time.Duration) (*DB, error) {
 // CheckDedicated is [DB.Check] for a dedicated database, which has the tenant
 // plane only.
 func (db *DB) CheckDedicated(ctx context.Context) error {
-	for _, p := range planes {
-		if p.name == tenantPlane {
-			return p.check(ctx, db)
+	for _, p := range planesOf(tenantPlane) {
+		if err := p.check(ctx, db); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -161,7 +161,7 @@ func (db *DB) Check(ctx context.Context) error {
 }
 
 func (p plane) check(ctx context.Context, db *DB) error {
-	version, err := p.version(ctx, db)
+	version, err := p.version(ctx, db.Control())
 	if err != nil {
 		return fmt.Errorf("%s plane: %w", p.name, err)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/internal/problem"
@@ -313,14 +312,11 @@ func (p *provisioner) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db := stdlib.OpenDB(*pc, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "set role "+OwnerRole)
-		return err
-	}))
+	db := openAsOwner(pc)
 	defer db.Close()
-	for _, plane := range planes {
-		if plane.name == tenantPlane {
-			return plane.migrate(ctx, db, p.log)
+	for _, plane := range planesOf(tenantPlane) {
+		if _, err := plane.migrate(ctx, db, p.log); err != nil {
+			return err
 		}
 	}
 	return nil

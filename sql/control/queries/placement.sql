@@ -35,3 +35,11 @@ select t.id, t.name, t.placement, t.status, p.sealed_url
 from control.tenants t left join control.placements p on p.tenant_id = t.id
 where t.status <> 'deleted'
 order by t.id collate "C";
+
+-- name: ListOwnerURLs :many
+-- ListOwnerURLs lists the dedicated databases that are to be kept up to date:
+-- those of deleted tenants may be gone.
+select p.tenant_id, p.sealed_owner_url
+from control.placements p join control.tenants t on t.id = p.tenant_id
+where t.status <> 'deleted'
+order by p.tenant_id collate "C";
