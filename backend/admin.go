@@ -80,6 +80,25 @@ func Migrate(ctx context.Context, c AdminConfig, o MigrateOptions, log *slog.Log
 	}))
 }
 
+// Reseal seals the connection strings of all dedicated databases under the
+// first key of TENANT_DB_KEY and reports on each tenant; the error says how
+// many failed. Once none does, the other keys are not needed for them.
+func Reseal(ctx context.Context, c AdminConfig, log *slog.Logger) ([]placement.Resealed, error) {
+	all, err := placement.Resealer{
+		Owner: c.MigrateURL, Keys: c.TenantKey, TenantHash: c.Logging.TenantHash, Log: log,
+	}.Run(ctx)
+	failed := 0
+	for _, r := range all {
+		if r.Err != nil {
+			failed++
+		}
+	}
+	if failed > 0 {
+		err = fmt.Errorf("%d of %d tenants failed", failed, len(all))
+	}
+	return all, err
+}
+
 // CreateOperator makes another operator.
 func CreateOperator(ctx context.Context, c AdminConfig, username, email, password string) error {
 	return asOwner(c, func(db *pg.DB) error { return createOperator(ctx, db, c, username, email, password) })

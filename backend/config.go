@@ -90,7 +90,7 @@ type AdminConfig struct {
 	SeedDemoPassword  config.Secret `env:"SEED_DEMO_PASSWORD" doc:"Password of the demo user that backend seed makes, in development only"`
 	Password          password.Config
 	Logging           logging.Config
-	TenantKey         config.Secret `env:"TENANT_DB_KEY" doc:"Key that seals the connection strings of dedicated databases, as for serving; needed by the commands that reach these"`
+	TenantKey         config.Secret `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, as for serving; needed by the commands that open these"`
 	MigrateTimeout    time.Duration `env:"MIGRATE_TIMEOUT" envDefault:"1h" doc:"Longest that migrating one database may take, waiting for another process that does it included"`
 	validateBootstrap bool
 }
@@ -115,7 +115,7 @@ func (c *AdminConfig) Validate(m *config.Mistakes) {
 		m.Add("BOOTSTRAP_OPERATOR_EMAIL", "and BOOTSTRAP_OPERATOR_PASSWORD go together; one is missing")
 	}
 	if c.TenantKey != "" {
-		m.Strong("TENANT_DB_KEY", c.TenantKey)
+		placement.CheckKeys(m, c.TenantKey)
 	}
 	checkDuration(m, "MIGRATE_TIMEOUT", c.MigrateTimeout, time.Second, 24*time.Hour)
 	c.Password.Validate(m)

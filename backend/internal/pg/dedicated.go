@@ -33,10 +33,10 @@ type Dedicated struct {
 	// that has another is left alone, and so is one where the tenant does not
 	// live, whatever its identity.
 	Expected *uuid.UUID
-	// Abandoned returns the login that an attempt to provision the database for
-	// another tenant would have made, or "" when that tenant exists. What an
-	// attempt left that failed is taken over.
-	Abandoned func(ctx context.Context, tenant string) (login string, err error)
+	// Abandoned returns the logins, one of which an attempt to provision the
+	// database for another tenant would have made, or none when that tenant exists.
+	// What an attempt left that failed is taken over.
+	Abandoned func(ctx context.Context, tenant string) (logins []string, err error)
 }
 
 // ServingURL is the connection string of the login that [Provision] makes.

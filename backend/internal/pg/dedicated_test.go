@@ -264,11 +264,11 @@ func TestProvisionTakesOverWhatIsAbandoned(t *testing.T) {
 	}
 	next := dedicatedTo("next", u)
 	attempt := func(login string, err error) error {
-		next.Abandoned = func(_ context.Context, tenant string) (string, error) {
+		next.Abandoned = func(_ context.Context, tenant string) ([]string, error) {
 			if tenant != "left" {
 				t.Errorf("asked for %q", tenant)
 			}
-			return login, err
+			return []string{"gh_tenant_under_another_key", login}, err
 		}
 		_, err = provision(t, next)
 		return err

@@ -216,12 +216,12 @@ func (p *provisioner) abandoned(ctx context.Context, tx pgx.Tx) (tenants []strin
 		if p.Abandoned == nil {
 			return nil, ErrUsed
 		}
-		login, err := p.Abandoned(ctx, id)
+		logins, err := p.Abandoned(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		var left bool
-		if err := tx.QueryRow(ctx, "select exists (select from pg_roles where rolname = $1)", login).Scan(&left); err != nil {
+		if err := tx.QueryRow(ctx, "select exists (select from pg_roles where rolname = any($1))", logins).Scan(&left); err != nil {
 			return nil, err
 		}
 		if !left {

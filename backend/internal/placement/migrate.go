@@ -61,8 +61,8 @@ func (m Migrator) Run(ctx context.Context) ([]Migrated, error) {
 func (m Migrator) run(ctx context.Context) ([]Migrated, error) {
 	main := m.main(ctx)
 	all := []Migrated{main}
-	if failed := main.Err != nil; failed || m.MainOnly || m.new(main) {
-		return all, nil
+	if main.Err != nil || m.MainOnly || m.new(main) {
+		return all, nil //nolint:nilerr // it is in the report
 	}
 	rows, err := m.list(ctx)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // Config is how dedicated databases are reached.
 type Config struct {
-	Key       config.Secret `env:"TENANT_DB_KEY" doc:"Key that seals the connection strings of dedicated databases; without it they are lost"`
+	Key       config.Secret `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, comma-separated, newest first: the first seals, all open; without them the strings are lost"`
 	Pools     int           `env:"TENANT_POOLS" envDefault:"50" doc:"Most dedicated databases that this process is connected to at once"`
 	PoolConns int           `env:"TENANT_POOL_MAX_CONNS" envDefault:"4" doc:"Most connections to each dedicated database"`
 	OnMain    string        `env:"TENANT_DB_ON_MAIN_SERVER" envDefault:"deny" doc:"Whether a dedicated database may be on a server where gh_owner can sign in, such as that of the main database; its owner could read every tenant there" kind:"deny or allow"`
@@ -28,7 +28,7 @@ const allow = "allow"
 
 // Validate implements [config.Checked].
 func (c *Config) Validate(m *config.Mistakes) {
-	m.Strong("TENANT_DB_KEY", c.Key)
+	CheckKeys(m, c.Key)
 	m.Range("TENANT_POOLS", c.Pools, 1, 10_000)
 	m.Range("TENANT_POOL_MAX_CONNS", c.PoolConns, 1, 1000)
 	if c.OnMain != "deny" && c.OnMain != allow {
@@ -116,11 +116,7 @@ func (d *Directory) Forget(tenant string) {
 	defer d.mu.Unlock()
 	where := d.routes[tenant]
 	delete(d.routes, tenant)
-	if p := d.pools[where.sealed]; p != nil {
-		delete(d.pools, where.sealed)
-		p.retired = true
-		p.closeIfUnused()
-	}
+	d.retire(where.sealed)
 }
 
 // Close closes the pools of dedicated databases, waiting for connections in
@@ -186,6 +182,9 @@ func (d *Directory) keep(tenant string, r route) {
 	defer d.mu.Unlock()
 	if len(d.routes) >= maxRoutes {
 		clear(d.routes)
+	}
+	if was, ok := d.routes[tenant]; ok && was.sealed != r.sealed {
+		d.retire(was.sealed)
 	}
 	d.routes[tenant] = r
 }

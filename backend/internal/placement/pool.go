@@ -105,6 +105,16 @@ func (d *Directory) poolConfig(tenant string, sealed []byte) (pg.Config, error) 
 	return c, nil
 }
 
+// retire takes away the pool of a sealed connection string, if it is open. It is
+// closed once nobody uses it. It is called with the lock held.
+func (d *Directory) retire(sealed string) {
+	if p := d.pools[sealed]; p != nil {
+		delete(d.pools, sealed)
+		p.retired = true
+		p.closeIfUnused()
+	}
+}
+
 // evict closes the pool that has been unused for longest, if there is one that
 // nobody uses. It is called with the lock held.
 func (d *Directory) evict() bool {
@@ -117,10 +127,7 @@ func (d *Directory) evict() bool {
 	if oldest == "" {
 		return false
 	}
-	p := d.pools[oldest]
-	delete(d.pools, oldest)
-	p.retired = true
-	p.closeIfUnused()
+	d.retire(oldest)
 	return true
 }
 
