@@ -49,7 +49,7 @@ type MigrateOptions struct {
 // being done.
 func Migrate(ctx context.Context, c AdminConfig, o MigrateOptions, log *slog.Logger) ([]placement.Migrated, error) {
 	all, err := placement.Migrator{
-		Owner: c.MigrateURL, Key: c.TenantKey, Timeout: c.MigrateTimeout, MainOnly: o.MainOnly, DryRun: o.DryRun,
+		Owner: c.MigrateURL, Key: c.TenantKey, Local: c.TenantNetworks, Timeout: c.MigrateTimeout, MainOnly: o.MainOnly, DryRun: o.DryRun,
 		TenantHash: c.Logging.TenantHash, Log: log,
 	}.Run(ctx)
 	if err != nil {

@@ -90,8 +90,9 @@ type AdminConfig struct {
 	SeedDemoPassword  config.Secret `env:"SEED_DEMO_PASSWORD" doc:"Password of the demo user that backend seed makes, in development only"`
 	Password          password.Config
 	Logging           logging.Config
-	TenantKey         config.Secret `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, as for serving; needed by the commands that open these"`
-	MigrateTimeout    time.Duration `env:"MIGRATE_TIMEOUT" envDefault:"1h" doc:"Longest that migrating one database may take, waiting for another process that does it included"`
+	TenantKey         config.Secret  `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, as for serving; needed by the commands that open these"`
+	TenantNetworks    []netip.Prefix `env:"TENANT_DB_LOCAL_NETWORKS" doc:"Networks of loopback, link-local or cloud metadata addresses where dedicated databases may be, as for serving" kind:"comma-separated networks such as 127.0.0.0/8"`
+	MigrateTimeout    time.Duration  `env:"MIGRATE_TIMEOUT" envDefault:"1h" doc:"Longest that migrating one database may take, waiting for another process that does it included"`
 	validateBootstrap bool
 }
 

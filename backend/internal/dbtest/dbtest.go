@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -41,6 +42,11 @@ func Main(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// Local are the networks of the server that tests use.
+func Local() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
 var server struct {

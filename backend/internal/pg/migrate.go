@@ -83,7 +83,7 @@ func (m Migration) Main(ctx context.Context, owner config.Secret) ([]Change, err
 // alone with [ErrOther] unless it is the expected one and the tenant lives
 // there. The error tells nothing of the connection string.
 func (m Migration) Dedicated(ctx context.Context, d Dedicated) ([]Change, error) {
-	pc, err := ownerConfig(ctx, d.OwnerURL)
+	pc, err := ownerConfig(ctx, d.Reach, d.OwnerURL)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ const minServer = 150000
 // It is not safe against whoever owns the server: that may do as it likes with
 // what is in it.
 func Provision(ctx context.Context, d Dedicated, log *slog.Logger) (id uuid.UUID, err error) {
-	conn, err := dial(ctx, d.OwnerURL)
+	conn, err := dial(ctx, d.Reach, d.OwnerURL)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
@@ -308,7 +308,7 @@ func roleExists(err error) bool {
 // migrate brings the tenant plane up to date with gh_owner as the owner of
 // everything, whoever connects.
 func (p *provisioner) migrate(ctx context.Context) error {
-	pc, err := ownerConfig(ctx, p.OwnerURL)
+	pc, err := ownerConfig(ctx, p.Reach, p.OwnerURL)
 	if err != nil {
 		return err
 	}

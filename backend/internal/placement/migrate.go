@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +26,8 @@ type Migrator struct {
 	Owner config.Secret
 	// Key is TENANT_DB_KEY. It may be empty when no tenant has a database.
 	Key config.Secret
+	// Local is TENANT_DB_LOCAL_NETWORKS.
+	Local []netip.Prefix
 	// Timeout bounds the work on each database.
 	Timeout time.Duration
 	// MainOnly leaves the tenants' databases alone, and DryRun changes nothing.
@@ -125,7 +128,9 @@ func (m Migrator) own(ctx context.Context, s *sealer, row controldb.ListOwnerURL
 	ctx, cancel := context.WithTimeout(ctx, m.Timeout)
 	defer cancel()
 	log := m.Log.With("tenant", m.TenantHash(row.TenantID))
-	changes, err := pg.Migration{DryRun: m.DryRun, Log: log}.Dedicated(ctx, pg.Dedicated{OwnerURL: u, Tenant: row.TenantID, Expected: &id})
+	changes, err := pg.Migration{DryRun: m.DryRun, Log: log}.Dedicated(ctx, pg.Dedicated{
+		OwnerURL: u, Tenant: row.TenantID, Reach: pg.Reach{Local: m.Local}, Expected: &id,
+	})
 	if err != nil {
 		log.Error("dedicated database not migrated", "cause", err)
 	}

@@ -21,7 +21,7 @@ import (
 // migrator is for the databases of the world.
 func (w *world) migrator() Migrator {
 	return Migrator{
-		Owner: w.main.OwnerURL, Key: testKey, Timeout: time.Minute,
+		Owner: w.main.OwnerURL, Key: testKey, Local: dbtest.Local(), Timeout: time.Minute,
 		TenantHash: func(tenant string) string { return tenant }, Log: slog.New(slog.DiscardHandler),
 	}
 }

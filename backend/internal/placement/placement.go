@@ -6,6 +6,7 @@ package placement
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -17,10 +18,12 @@ import (
 
 // Config is how dedicated databases are reached.
 type Config struct {
-	Key       config.Secret `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, comma-separated, newest first: the first seals, all open; without them the strings are lost"`
-	Pools     int           `env:"TENANT_POOLS" envDefault:"50" doc:"Most dedicated databases that this process is connected to at once"`
-	PoolConns int           `env:"TENANT_POOL_MAX_CONNS" envDefault:"4" doc:"Most connections to each dedicated database"`
-	OnMain    string        `env:"TENANT_DB_ON_MAIN_SERVER" envDefault:"deny" doc:"Whether a dedicated database may be on a server where gh_owner can sign in, such as that of the main database; its owner could read every tenant there" kind:"deny or allow"`
+	Key       config.Secret  `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, comma-separated, newest first: the first seals, all open; without them the strings are lost"`
+	Pools     int            `env:"TENANT_POOLS" envDefault:"50" doc:"Most dedicated databases that this process is connected to at once"`
+	PoolConns int            `env:"TENANT_POOL_MAX_CONNS" envDefault:"4" doc:"Most connections to each dedicated database"`
+	Local     []netip.Prefix `env:"TENANT_DB_LOCAL_NETWORKS" doc:"Networks of loopback, link-local or cloud metadata addresses where dedicated databases may be; any other such address is refused" kind:"comma-separated networks such as 127.0.0.0/8"`
+	Connect   time.Duration  `env:"TENANT_DB_CONNECT_TIMEOUT" envDefault:"500ms" doc:"Longest that a new connection to a dedicated database may take; one that is far away needs several round trips"`
+	OnMain    string         `env:"TENANT_DB_ON_MAIN_SERVER" envDefault:"deny" doc:"Whether a dedicated database may be on a server where gh_owner can sign in, such as that of the main database; its owner could read every tenant there" kind:"deny or allow"`
 }
 
 // allow is what OnMain has to be for a database on the main server.
@@ -31,6 +34,9 @@ func (c *Config) Validate(m *config.Mistakes) {
 	CheckKeys(m, c.Key)
 	m.Range("TENANT_POOLS", c.Pools, 1, 10_000)
 	m.Range("TENANT_POOL_MAX_CONNS", c.PoolConns, 1, 1000)
+	if c.Connect < 50*time.Millisecond || c.Connect > 10*time.Second {
+		m.Add("TENANT_DB_CONNECT_TIMEOUT", "is %v; 50ms to 10s is allowed", c.Connect)
+	}
 	if c.OnMain != "deny" && c.OnMain != allow {
 		m.Add("TENANT_DB_ON_MAIN_SERVER", "is %q; deny or allow is wanted", c.OnMain)
 	}

@@ -51,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	main := dbtest.New(t)
 	main.AddTenant(t, "acme", "open")
 	c := &clock{now: time.Now()}
-	d, err := New(Config{Key: testKey, Pools: 2, PoolConns: 2, OnMain: allow}, main.DB, pg.Config{PoolWait: 5 * time.Second, Pooler: "session"},
+	d, err := New(Config{Key: testKey, Pools: 2, PoolConns: 2, OnMain: allow, Local: dbtest.Local(), Connect: 10 * time.Second}, main.DB, pg.Config{PoolWait: 5 * time.Second, Pooler: "session"},
 		slog.New(slog.DiscardHandler), c.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -420,7 +420,7 @@ func TestReprovision(t *testing.T) {
 	}
 
 	// After the key was lost the strings can be given anew.
-	lost, err := New(Config{Key: otherKey, Pools: 1, PoolConns: 1, OnMain: allow}, w.main.DB, pg.Config{PoolWait: time.Second}, slog.New(slog.DiscardHandler), time.Now)
+	lost, err := New(Config{Key: otherKey, Pools: 1, PoolConns: 1, OnMain: allow, Local: dbtest.Local(), Connect: 10 * time.Second}, w.main.DB, pg.Config{PoolWait: time.Second}, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -474,7 +474,7 @@ func TestNotOnTheMainServer(t *testing.T) {
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	for word, valid := range map[string]bool{"deny": true, "allow": true, "": false, "yes": false} {
-		c, m := Config{Key: testKey, Pools: 1, PoolConns: 1, OnMain: word}, &config.Mistakes{}
+		c, m := Config{Key: testKey, Pools: 1, PoolConns: 1, OnMain: word, Connect: time.Second}, &config.Mistakes{}
 		if c.Validate(m); (len(m.Names()) == 0) != valid {
 			t.Errorf("%q: got %v", word, m.Names())
 		}

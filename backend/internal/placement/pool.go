@@ -85,7 +85,7 @@ func (d *Directory) open(tenant string, where route) (*pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := pg.Open(c)
+	db, err := pg.OpenDedicated(c, d.reach(), d.config.Connect)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,8 @@ func (d *Directory) Probe(ctx context.Context, tenant string, sealed []byte, con
 	if err != nil {
 		return err
 	}
-	db, err := pg.OpenBriefly(c, connect)
+	c.MaxConns = 1
+	db, err := pg.OpenDedicated(c, d.reach(), connect)
 	if err != nil {
 		return err
 	}

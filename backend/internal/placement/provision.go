@@ -124,13 +124,16 @@ func (d *Directory) AsOwner(ctx context.Context, tenant string, sealed []byte, f
 	if err != nil {
 		return err
 	}
-	return pg.AsOwner(ctx, u, fn)
+	return pg.AsOwner(ctx, d.reach(), u, fn)
 }
+
+func (d *Directory) reach() pg.Reach { return pg.Reach{Local: d.config.Local} }
 
 func (d *Directory) dedicated(tenant string, u *url.URL, password string) pg.Dedicated {
 	return pg.Dedicated{
 		OwnerURL: config.Secret(u.String()),
 		Tenant:   tenant,
+		Reach:    d.reach(),
 		Login:    d.sealer.logins(tenant, u)[0],
 		Password: password,
 		Apart:    d.config.OnMain != allow,

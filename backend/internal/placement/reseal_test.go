@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/backend/internal/dbtest"
 	"gatehouse/backend/internal/tenantdb"
@@ -174,7 +175,7 @@ func TestKeysConfig(t *testing.T) {
 		testKey: true, bothKeys: true, "": false, testKey + ",": false, testKey + "," + testKey: false, otherKey + ",short": false,
 		config.Secret(strings.Repeat(testKey+",", 9)) + otherKey: false,
 	} {
-		c, m := Config{Key: keys, Pools: 1, PoolConns: 1, OnMain: allow}, &config.Mistakes{}
+		c, m := Config{Key: keys, Pools: 1, PoolConns: 1, OnMain: allow, Connect: time.Second}, &config.Mistakes{}
 		if c.Validate(m); (len(m.Names()) == 0) != valid {
 			t.Errorf("%q: got %v", keys.Reveal(), m.Names())
 		}
