@@ -79,6 +79,25 @@ func TestOverloadIsRefusedAtOnceAndSignInsAreNot(t *testing.T) {
 	}
 }
 
+// What the backends have no room for has used up a token: admission comes last,
+// and tokens are not handed back.
+func TestOverloadCostsARate(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *Config) { narrow(1)(c); limits(t, "standard.user=3/1h,3")(c) })
+	release := held(t, r)
+	header := r.bearer(t)
+	var reads sync.WaitGroup
+	reads.Go(func() { r.do(t, "GET", "/things", header, "") })
+	eventually(t, "a read at the backend", func() bool { return r.asked() == 1 })
+	r.do(t, "GET", "/things", header, "").problem(t, 503, "overloaded")
+	release()
+	reads.Wait()
+	if got := r.do(t, "GET", "/things", header, ""); got.status != 200 {
+		t.Errorf("the third of three = %d %s", got.status, got.body)
+	}
+	r.do(t, "GET", "/things", header, "").problem(t, 429, "rate_limited")
+}
+
 func TestAdmissionCanBeOff(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *Config) { narrow(1)(c); c.Admission.Switch = "off" })

@@ -68,4 +68,13 @@ func TestInterimAnswers(t *testing.T) {
 	if a := conn.answer(t, "GET"); a.status != 200 {
 		t.Errorf("a client of HTTP/1.0 got %d", a.status)
 	}
+	conn = r.dial(t)
+	conn.say(t, get+get)
+	for i, want := range []int{103, 200, 200} { // the answer to the first may wait for the second's
+		if got := conn.open(t); got.StatusCode != want {
+			t.Fatalf("answer %d to two requests at once = %d, want %d", i, got.StatusCode, want)
+		} else if want == 200 {
+			_, _ = io.Copy(io.Discard, got.Body)
+		}
+	}
 }

@@ -102,7 +102,7 @@ func (g *Gateway) assemble(o Options) error {
 		return err
 	}
 	g.proxy = proxy.New(proxy.Options{
-		Config: g.config.Proxy, Dial: o.Dial, Log: g.log,
+		Config: g.config.Proxy, Dial: o.Dial, Log: g.log, Now: o.Now,
 		Refused: func(c *token.Claims) bool { return g.follows.refused(c) },
 	})
 	if err := g.follow(o); err != nil {

@@ -234,7 +234,8 @@ func TestRedisHangs(t *testing.T) {
 	if err := server.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "Redis is asked again", func() bool {
+	eventually(t, "Redis answers again", func() bool { return r.Gateway.redis.Check(t.Context()) == nil })
+	eventually(t, "the end of the outage in the log", func() bool {
 		r.do(t, "GET", "/things/7", header, "")
 		return len(r.logs.lines(t, "rate limits are counted by all gateways together again")) > 0
 	})

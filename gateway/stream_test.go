@@ -26,6 +26,26 @@ type streamRig struct {
 
 func newStreamRig(t testing.TB, change func(*Config), serve func(*far)) *streamRig {
 	t.Helper()
+	return newStreamRigAt(t, time.Now, change, serve)
+}
+
+// newStreamRigAt is newStreamRig with a clock for what is held against one.
+func newStreamRigAt(t testing.TB, now func() time.Time, change func(*Config), serve func(*far)) *streamRig {
+	t.Helper()
+	addr := listenFar(t, serve)
+	r := newRigAt(t, now, func(c *Config) {
+		c.DocumentFile = "testdata/stream.yaml"
+		c.Proxy.Backends = []string{addr}
+		if change != nil {
+			change(c)
+		}
+	})
+	return &streamRig{r, r.token(t, "tenant1"), addr}
+}
+
+// listenFar starts such a backend and returns its address.
+func listenFar(t testing.TB, serve func(*far)) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -55,14 +75,7 @@ func newStreamRig(t testing.TB, change func(*Config), serve func(*far)) *streamR
 			}()
 		}
 	}()
-	r := newRig(t, func(c *Config) {
-		c.DocumentFile = "testdata/stream.yaml"
-		c.Proxy.Backends = []string{ln.Addr().String()}
-		if change != nil {
-			change(c)
-		}
-	})
-	return &streamRig{r, r.token(t, "tenant1"), ln.Addr().String()}
+	return ln.Addr().String()
 }
 
 // far is a connection that the gateway has opened, the n-th.

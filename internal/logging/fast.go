@@ -16,7 +16,8 @@ import (
 // reads as if log had written it, and costs a fraction of that: it knows no
 // source, and it may be on its way for up to a tenth of a second before the
 // output gets it, together with those that came meanwhile. The attributes are not
-// kept, and their keys, which a program chooses, need no escapes. A log that was not opened by [Open], or not as JSON, writes it itself.
+// kept, and their keys, which a program chooses, need no escapes. A log that was
+// not opened by [Open], or not as JSON, writes it itself.
 func Log(log *slog.Logger, at time.Time, level slog.Level, message string, attrs []slog.Attr) {
 	ctx := context.Background()
 	if !log.Enabled(ctx, level) {

@@ -3,6 +3,8 @@ package stack
 import (
 	"bytes"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -12,6 +14,12 @@ const outputLimit = 4 << 20
 
 // quotedLines is how many of its last lines stand in a message about a process.
 const quotedLines = 12
+
+// quotedCrash is how many lines of a crash do: its reason, and where it happened.
+const quotedCrash = 6
+
+// calm matches log lines that are of no interest in trouble.
+var calm = regexp.MustCompile(`\blevel=(INFO|DEBUG)|"level":"(INFO|DEBUG)`)
 
 // An output takes what a process writes: it remembers the end of it, copies
 // all of it to a file and whole lines, marked with the process's name, to a
@@ -76,14 +84,32 @@ func (o *output) String() string {
 	return string(o.tail[max(0, len(o.tail)-outputLimit):])
 }
 
-// quote returns the last lines, indented, to stand below a message.
+// quote returns what tells why the process is in trouble, indented, to stand
+// below a message: the beginning of its last crash, or the last lines, of which
+// those that say that all is well are left out.
 func (o *output) quote() string {
 	text := strings.TrimSpace(o.String())
 	if text == "" {
 		return ""
 	}
 	lines := strings.Split(text, "\n")
+	if crash := lastCrash(lines); crash >= 0 {
+		lines = lines[crash:min(crash+quotedCrash, len(lines))]
+	} else if telling := slices.DeleteFunc(slices.Clone(lines), calm.MatchString); len(telling) > 0 {
+		lines = telling
+	}
 	return ":\n    " + strings.Join(lines[max(0, len(lines)-quotedLines):], "\n    ")
+}
+
+// lastCrash returns the index of the line with which a Go program's last crash
+// begins, or -1. The stacks of all goroutines follow it.
+func lastCrash(lines []string) int {
+	for i, line := range slices.Backward(lines) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return i
+		}
+	}
+	return -1
 }
 
 // A lineLog lets several outputs share one writer.

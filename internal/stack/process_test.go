@@ -123,7 +123,7 @@ func TestUnexpectedEnd(t *testing.T) {
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ends; !strings.Contains(err.Error(), "ended unexpectedly (exit status 3)") ||
+	if err := <-ends; !strings.Contains(err.Error(), "ended unexpectedly (exit status 2)") ||
 		!strings.Contains(err.Error(), "told to die") {
 		t.Errorf("the end is reported as %q", err)
 	}
@@ -170,6 +170,28 @@ func TestOutput(t *testing.T) {
 	}
 	if got := strings.Count(o.quote(), "\n"); got != quotedLines {
 		t.Errorf("%d lines are quoted, want %d", got, quotedLines)
+	}
+}
+
+// What is quoted tells why: not the last of many stacks, nor that all was well.
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	stacks := strings.Repeat("\ngoroutine 7 [select]:\nmain.wait(...)\n\t/src/wait.go:1 +0x1\n", 40)
+	for name, c := range map[string]struct{ text, want string }{
+		"nothing": {"\n", ""},
+		"a crash": {
+			"level=INFO msg=ready\npanic: first\nlevel=WARN msg=again\npanic: oh\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:7 +0x1\n" + stacks,
+			":\n    panic: oh\n    \n    goroutine 1 [running]:\n    main.main()\n    \t/src/main.go:7 +0x1\n    ",
+		},
+		"a fatal error": {"fatal error: all goroutines are asleep - deadlock!", ":\n    fatal error: all goroutines are asleep - deadlock!"},
+		"trouble":       {"level=INFO msg=a\nlevel=WARN msg=b\n{\"level\":\"INFO\"}\nusage: x", ":\n    level=WARN msg=b\n    usage: x"},
+		"nothing worse": {"level=INFO msg=a\nlevel=DEBUG msg=b", ":\n    level=INFO msg=a\n    level=DEBUG msg=b"},
+	} {
+		o := &output{}
+		_, _ = o.Write([]byte(c.text))
+		if got := o.quote(); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
 	}
 }
 

@@ -150,11 +150,13 @@ func (b *bench) paced(ctx context.Context) (*table, error) {
 		title:   fmt.Sprintf("HTTP, keep-alive, %d requests a second", pace),
 		columns: []string{"p50 µs", "÷ nginx", "p99 µs", "÷ nginx", "CPU µs/request", "÷ nginx"},
 	}
-	proxies := slices.DeleteFunc(slices.Clone(b.proxies), func(p *proxy) bool { return !own(p) })
 	for round := range b.rounds + 1 {
-		for i := range proxies {
-			p := proxies[(i+round)%len(proxies)]
+		for i := range b.proxies {
+			p := b.proxies[(i+round)%len(b.proxies)]
 			l := &load{addr: p.plain, conns: b.conns, requests: 2 * pace, perSecond: pace, request: b.user}
+			if _, err := l.run(ctx); err != nil { // warms up, as in round
+				return nil, err
+			}
 			before, err := cpuTime(p.pid())
 			if err != nil {
 				return nil, err

@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -21,7 +22,7 @@ import (
 type AdmissionConfig struct {
 	Switch string `env:"ADMISSION" envDefault:"on" doc:"Whether requests that the backends have no room for are refused at once (on), or wait at the backends (off); the limits in flight of each tenant stand either way" kind:"on or off"`
 	Min    int    `env:"ADMISSION_MIN" envDefault:"64" doc:"Number of requests to the backends that are always let through at once; less keeps tenants from waiting for each other where backends can work on few at a time, and refuses sooner"`
-	Max    int    `env:"ADMISSION_MAX" envDefault:"0" doc:"Most requests to the backends at once; 0 for as many as there may be connections, BACKEND_MAX_CONNS for each backend"`
+	Max    int    `env:"ADMISSION_MAX" envDefault:"0" doc:"Most requests to the backends at once, BACKEND_MAX_CONNS for each entry of BACKENDS at most, where a name counts once; 0 for as many as that"`
 }
 
 // maxAdmission bounds what a setting may ask for.
@@ -77,16 +78,28 @@ func NewAdmission(limits *Limits, fleet func() int, table *route.Table, bounds *
 	for reason := admission.OverLimit; reason <= admission.OverTenant; reason++ {
 		a.refused[reason] = metrics.GetOrCreateCounter(fmt.Sprintf(`gateway_admission_refused_total{reason=%q}`, reason))
 	}
-	for name, value := range map[string]func() float64{
-		`gateway_admission_limit`:         func() float64 { return float64(a.controller.Limit()) },
-		`gateway_admission_in_flight`:     func() float64 { return float64(a.InFlight()) },
-		`gateway_admission_quiet_seconds`: func() float64 { return a.controller.Quiet().Seconds() },
-	} {
-		metrics.UnregisterMetric(name) // of a gateway before this one in the same process
-		metrics.NewGauge(name, value)
-	}
+	newest.Store(a.controller)
 	return a
 }
+
+// newest is the controller that the gauges tell of: that of the gateway which was
+// made last, if there are several in a process.
+var newest = func() *atomic.Pointer[admission.Controller] {
+	p := &atomic.Pointer[admission.Controller]{}
+	for name, value := range map[string]func(*admission.Controller) float64{
+		`gateway_admission_limit`:         func(c *admission.Controller) float64 { return float64(c.Limit()) },
+		`gateway_admission_in_flight`:     func(c *admission.Controller) float64 { return float64(c.InFlight()) },
+		`gateway_admission_quiet_seconds`: func(c *admission.Controller) float64 { return c.Quiet().Seconds() },
+	} {
+		metrics.NewGauge(name, func() float64 {
+			if c := p.Load(); c != nil {
+				return value(c)
+			}
+			return 0
+		})
+	}
+	return p
+}()
 
 // Spare refuses a request early when its tenant has as many in flight as it may
 // have: what Admit would refuse most likely shall not cost the tenant and the

@@ -139,7 +139,7 @@ func (b *Body) next(p []byte) (int, error) {
 		return n, problem.New(problem.BodyTooLarge)
 	case b.Read == b.Length, err == io.EOF && b.Length < 0 && !b.broken():
 		b.done = true
-		return n, nil
+		return n, b.trailerFault()
 	case err == io.EOF:
 		return n, endedEarly()
 	case err != nil:
@@ -156,6 +156,24 @@ func (b *Body) broken() bool {
 	}
 	conn := connOf(b.ctx.Conn())
 	return conn != nil && conn.ended
+}
+
+// trailerFault returns what is wrong with the trailers of a body in chunks. fasthttp
+// has refused those that are forbidden, but takes names with a space in them.
+func (b *Body) trailerFault() error {
+	if b.Length >= 0 || b.ctx == nil {
+		return nil
+	}
+	lines := LinesOf(b.ctx.Request.Header.TrailerHeader())
+	for {
+		if _, _, ok := lines.Next(); !ok {
+			break
+		}
+	}
+	if lines.Fault() != "" {
+		return malformedChunks()
+	}
+	return nil
 }
 
 // left reports whether some of the body was not read.
@@ -175,5 +193,9 @@ func bodyFault(err error) *problem.Error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &timeout):
 		return endedEarly()
 	}
-	return problem.Newf(problem.BadFraming, "The chunks of the body are malformed.")
+	return malformedChunks()
+}
+
+func malformedChunks() *problem.Error {
+	return problem.Newf(problem.BadFraming, "The chunks of the body are malformed, or it has trailers that are forbidden.")
 }

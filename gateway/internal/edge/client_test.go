@@ -4,6 +4,10 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/valyala/fasthttp"
+
+	"gatehouse/gateway/internal/ratelimit"
 )
 
 var testTrust = Trust{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
@@ -55,6 +59,27 @@ func TestBucketAddress(t *testing.T) {
 	} {
 		if got := string(appendBucketAddr(nil, netip.MustParseAddr(addr))); got != want {
 			t.Errorf("%s is counted as %s, want %s", addr, got, want)
+		}
+	}
+}
+
+// A connection of a proxy carries requests of many clients, each with a bucket of
+// its own; only that of a client itself is held with the connection.
+func TestBucketsAreHeldForTheirOwnClient(t *testing.T) {
+	t.Parallel()
+	const peer = "10.0.0.1"
+	conn := &Conn{peer: netip.MustParseAddr(peer), text: peer}
+	var got *ratelimit.Held
+	step := Client(testTrust)(func(ex *Exchange) { got = ex.held })
+	for value, held := range map[string]bool{"": true, "203.0.113.1": false, peer: true} {
+		ex := &Exchange{Ctx: &fasthttp.RequestCtx{}}
+		ex.Ctx.Init2(conn, nil, false)
+		if value != "" {
+			ex.Fields.Raw, ex.Fields.ForwardedFor = []byte("X-Forwarded-For: "+value+"\r\n\r\n"), true
+		}
+		step(ex)
+		if (got == &conn.held) != held || !held && got != nil {
+			t.Errorf("%q: held %v", value, got != nil)
 		}
 	}
 }

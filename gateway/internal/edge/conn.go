@@ -34,9 +34,9 @@ var (
 const (
 	// A client that is still sending when its request is refused would see its
 	// connection reset, and lose the answer, if it were closed at once. For this
-	// long, and this much, what it sends is read and thrown away: more than the
-	// largest body that an operation can take, so that one slightly above the
-	// limit is told so.
+	// long, and this much, what it sends is read and thrown away. That is enough for
+	// most bodies that are somewhat above a limit; operations may take more (up to
+	// 5 GiB), and who has much more to send may lose the answer.
 	lingerTime  = 2 * time.Second
 	lingerBytes = 24 << 20
 
@@ -346,6 +346,7 @@ func track(conn net.Conn, now fasthttp.ConnState) {
 		own.behind = !own.is(fresh) && own.spent.Load() == own.reads.Load()
 		own.state.Store(int32(active))
 	case fasthttp.StateIdle:
+		own.goOn()
 		own.spent.Store(own.reads.Load())
 		own.state.Store(int32(idle))
 	case fasthttp.StateHijacked:

@@ -16,7 +16,7 @@ type deadlines struct {
 	wanted, set time.Time
 	// writing is that of writing, in nanoseconds since 1970; 0 for none.
 	writing atomic.Int64
-	// halted says that nothing more is to be read.
+	// halted says that nothing more is to be read of the current request.
 	halted atomic.Bool
 }
 
@@ -66,11 +66,18 @@ func (c *Conn) setReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// halt ends a read under way, and all that come. It may be called from another
-// goroutine.
+// halt ends a read under way, and all that come in the same request. It may be
+// called from another goroutine.
 func (c *Conn) halt() error {
 	c.deadlines.halted.Store(true)
 	return c.Conn.SetReadDeadline(past)
+}
+
+// goOn ends what halt began: a body may turn out to have come whole all the same.
+func (c *Conn) goOn() {
+	if c.deadlines.halted.Swap(false) {
+		c.deadlines.set = past
+	}
 }
 
 // SetWriteDeadline implements net.Conn. The deadline may be late by a thirty-second

@@ -16,7 +16,6 @@
 package edge
 
 import (
-	"io"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -162,55 +161,6 @@ func (ex *Exchange) After(f func(*Exchange)) {
 		return
 	}
 	f(ex)
-}
-
-// Interim returns where an interim answer can be written, or nil: not to a client
-// of HTTP/1.0, and not while an answer to an earlier request may not have been
-// written yet.
-func (ex *Exchange) Interim() io.Writer {
-	conn := connOf(ex.Ctx.Conn())
-	if conn == nil || conn.pipelined() || !ex.Ctx.Request.Header.IsHTTP11() {
-		return nil
-	}
-	return ex.Ctx.Conn()
-}
-
-// Stream makes body the answer's: it is read, and closed, after the steps have
-// returned. Its Close must call [Exchange.Finish]. The size is in bytes, -1 for
-// one that only the end tells.
-func (ex *Exchange) Stream(body io.ReadCloser, size int) {
-	ex.streamed = true
-	if size < 0 && !ex.Ctx.Request.Header.IsHTTP11() {
-		ex.Ctx.Response.SetBodyStream(body, untilClose)
-		ex.streamUntilClose(body)
-		return
-	}
-	ex.Ctx.Response.SetBodyStream(body, size)
-}
-
-// Progress gives the client of a streamed answer time to take the next part.
-func (ex *Exchange) Progress() {
-	if ex.server == nil { // not served by one, as in tests of other packages
-		return
-	}
-	// Without a connection there is nobody to wait for, as writing will tell.
-	_ = ex.Ctx.Conn().SetWriteDeadline(time.Now().Add(ex.server.conns.sendTimeout))
-}
-
-// Finish ends a streamed answer. The exchange must not be used any more.
-func (ex *Exchange) Finish() {
-	ex.streamed = false
-	for _, f := range ex.later {
-		f(ex)
-	}
-	if ex.stepping { // a step panicked and another answer takes the place
-		ex.later, ex.Cut = ex.later[:0], false
-		ex.unhijack()
-		return
-	}
-	if ex.server != nil {
-		ex.server.release(ex)
-	}
 }
 
 // bytesOut is how many bytes of body the answer has.

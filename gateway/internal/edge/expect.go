@@ -34,6 +34,9 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 	}()
 	select {
 	case <-h.asked:
+		// The deadline of the answer before may be over, and fasthttp sets none for
+		// the 100. If none can be set the connection is gone.
+		_ = ctx.Conn().SetWriteDeadline(time.Now().Add(s.conns.sendTimeout))
 		ctx.SetUserValue(handoverKey{}, h)
 		return fasthttp.StatusContinue
 	case <-h.done:

@@ -19,6 +19,13 @@ func (ex *Exchange) Hijack(run func(net.Conn), dropped func()) {
 	})
 }
 
+// Tunnel is [Exchange.Hijack] for what lasts beyond the answer: the exchange ends
+// with [Exchange.Finish], which run or dropped must call as the last.
+func (ex *Exchange) Tunnel(run func(net.Conn), dropped func()) {
+	ex.streamed = true
+	ex.Hijack(run, dropped)
+}
+
 // unhijack takes Hijack back.
 func (ex *Exchange) unhijack() {
 	if conn := connOf(ex.Ctx.Conn()); conn != nil {

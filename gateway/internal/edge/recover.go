@@ -19,9 +19,7 @@ func Recover(log *slog.Logger) Step {
 		return func(ex *Exchange) {
 			defer func() {
 				if fault := recover(); fault != nil {
-					panics.Inc()
-					log.Error("panic", "request_id", ex.RequestID, "route", ex.Template(),
-						"cause", fmt.Sprint(fault), "stack", string(debug.Stack()))
+					ex.report(log, fault)
 					ex.Ctx.Response.Reset()
 					ex.Refuse(problem.New(problem.Internal))
 				}
@@ -29,4 +27,11 @@ func Recover(log *slog.Logger) Step {
 			next(ex)
 		}
 	}
+}
+
+// report counts and logs a panic. It is called while the stack still shows where.
+func (ex *Exchange) report(log *slog.Logger, fault any) {
+	panics.Inc()
+	log.Error("panic", "request_id", ex.RequestID, "route", ex.Template(),
+		"cause", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }

@@ -209,7 +209,7 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx, start time.Time, fault *problem
 func (s *Server) end(ex *Exchange) {
 	ctx := ex.Ctx
 	connOf(ctx.Conn()).noteBody(&ex.Fields)
-	if s.draining.Load() {
+	if s.draining.Load() && ctx.Response.StatusCode() != fasthttp.StatusSwitchingProtocols {
 		ctx.SetConnectionClose()
 	}
 	if ex.Body.left() {

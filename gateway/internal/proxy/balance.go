@@ -25,6 +25,8 @@ type Options struct {
 	// Refused says that a caller's valid token does not count any more; nil is
 	// never.
 	Refused func(*token.Claims) bool
+	// Now is the clock that tokens are held against; nil is time.Now.
+	Now func() time.Time
 	// Random spreads the requests over the backends, from all goroutines at once;
 	// nil is a good source.
 	Random func() uint64
@@ -41,6 +43,7 @@ type balance struct {
 	random func() uint64
 
 	refused func(*token.Claims) bool
+	now     func() time.Time
 	tunnels tunnels
 
 	start   time.Time
@@ -67,6 +70,9 @@ func (s *balance) open(o Options) {
 	}
 	if s.refused = o.Refused; s.refused == nil {
 		s.refused = func(*token.Claims) bool { return false }
+	}
+	if s.now = o.Now; s.now == nil {
+		s.now = time.Now
 	}
 	if s.random == nil {
 		s.random = rand.Uint64

@@ -68,7 +68,7 @@ type call struct {
 	ex       *edge.Exchange
 	body     []byte // all of it, or as much as was read
 	whole    bool
-	now      time.Time // when the attempt began, or the last one ended
+	now      time.Time // when the attempt or its connection began, or the last one ended
 	deadline time.Time // until the answer begins
 	last     bool      // the connection is of no use to another request
 }
@@ -87,8 +87,12 @@ const (
 // deadline is set.
 func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
 	quiet, err := c.start(q, b.host)
-	if !quiet && c.used {
+	switch {
+	case quiet:
+	case c.used:
 		return noAnswer, stale
+	default: // what speaks before it is asked speaks no HTTP
+		return broken, ended
 	}
 	if err == nil && q.whole {
 		err = c.awaitAnswer(q)

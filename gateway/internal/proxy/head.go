@@ -79,7 +79,7 @@ func appendTrailer(b []byte, ex *edge.Exchange) []byte {
 			continue
 		}
 		for _, option := range appendOptions(nil, value) {
-			if crosses(option, ex) {
+			if trailerCrosses(option, ex) {
 				b = append(append(append(b, "Trailer: "...), option...), "\r\n"...)
 			}
 		}

@@ -28,6 +28,6 @@ func passInterim(h *answerHead, ex *edge.Exchange) {
 			b = append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
 		}
 	}
-	// If it cannot be written the final answer cannot either.
+	// If it cannot be written the connection ends, and nobody reads the final one.
 	_, _ = client.Write(append(b, "\r\n"...))
 }

@@ -31,7 +31,9 @@ func (b *backend) get(q *call) (*conn, error) {
 			return nil, err
 		}
 		if c == nil {
-			return b.connect(q.deadline, q.ex.Route.Connect)
+			c, err = b.connect(q.deadline, q.ex.Route.Connect)
+			q.now = time.Now() // which may be much later, and a backend is told what is left
+			return c, err
 		}
 		if c.expire(q.deadline, q.now) == nil {
 			return c, nil

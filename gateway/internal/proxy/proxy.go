@@ -113,20 +113,28 @@ func (b *backend) exchange(q *call) (o outcome) {
 		case err == nil:
 		case errors.Is(err, errBusy):
 			return busy
-		case !time.Now().Before(q.deadline):
+		case !q.now.Before(q.deadline):
 			return timedOut
 		default:
 			return notSent
 		}
-		o, f := c.roundTrip(q, b)
-		q.now = time.Now()
-		if f != held {
-			b.put(c, f == reused, q.now)
-		}
+		o, f := b.over(c, q)
 		if f != stale {
 			return o
 		}
 	}
+}
+
+// over makes the attempt over a connection, and takes that back unless the answer
+// holds it; after a panic, too.
+func (b *backend) over(c *conn, q *call) (o outcome, f fate) {
+	defer func() {
+		q.now = time.Now()
+		if f != held {
+			b.put(c, f == reused, q.now)
+		}
+	}()
+	return c.roundTrip(q, b)
 }
 
 // refuse answers for a backend that did not; the log says which and how.

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -145,33 +144,4 @@ func (s *stream) Close() error {
 	s.backend.put(s.conn, s.done && !s.closes && s.conn.reader.Buffered() == 0, time.Now())
 	s.ex.Finish()
 	return nil
-}
-
-// announce tells the client which trailers will follow.
-func announce(h *answerHead, ex *edge.Exchange) {
-	lines := edge.LinesOf(h.section)
-	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
-		if !bytes.EqualFold(name, []byte("trailer")) {
-			continue
-		}
-		for _, option := range appendOptions(nil, value) {
-			if answerCrosses(option) {
-				// One that is forbidden as a trailer is left out.
-				_ = ex.Ctx.Response.Header.AddTrailerBytes(option)
-			}
-		}
-	}
-}
-
-// passTrailer passes the announced trailers on.
-func passTrailer(section []byte, ex *edge.Exchange) {
-	header := &ex.Ctx.Response.Header
-	lines := edge.LinesOf(section)
-	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
-		for announced := range header.Trailers() {
-			if bytes.EqualFold(announced, name) {
-				header.SetBytesKV(name, value)
-			}
-		}
-	}
 }

@@ -60,8 +60,8 @@ func upgradeFault(ex *edge.Exchange) *problem.Error {
 	var key [16 + 2]byte
 	n, err := base64.StdEncoding.Strict().Decode(key[:], hs.key[:min(len(hs.key), 24)])
 	switch {
-	case !hs.upgrade || !hs.connection:
-		return problem.Newf(problem.BadFraming, "This operation wants a WebSocket: Connection: Upgrade and Upgrade: websocket.")
+	case !hs.upgrade || !hs.connection || !ex.Ctx.Request.Header.IsHTTP11():
+		return problem.Newf(problem.BadFraming, "This operation wants a WebSocket: HTTP/1.1, Connection: Upgrade and Upgrade: websocket.")
 	case string(hs.version) != "13":
 		return problem.Newf(problem.BadFraming, "Sec-WebSocket-Version is not 13.")
 	case err != nil || n != 16 || len(hs.key) != 24:
@@ -77,16 +77,15 @@ func (c *conn) upgrade(q *call, b *backend) (outcome, fate) {
 	if !ex.Route.WebSocket || !c.accepts(readHandshake(&ex.Fields).key) {
 		return broken, ended
 	}
+	t := &tunnel{ex: ex, backend: b, far: c, client: ex.Ctx.Conn(), claims: ex.Claims}
+	if !b.set.tunnels.add(t) {
+		return noAnswer, ended
+	}
 	passHead(&c.answer, ex)
 	header := &ex.Ctx.Response.Header
 	header.Set(fasthttp.HeaderConnection, "Upgrade")
 	header.Set(fasthttp.HeaderUpgrade, "websocket")
-	t := &tunnel{backend: b, far: c, client: ex.Ctx.Conn(), claims: ex.Claims}
-	if !b.set.tunnels.add(t) {
-		ex.Ctx.Response.Header.Del(fasthttp.HeaderUpgrade)
-		return noAnswer, ended
-	}
-	ex.Hijack(t.run, t.close)
+	ex.Tunnel(t.run, t.close)
 	return answered, held
 }
 
@@ -111,6 +110,7 @@ func (c *conn) accepts(key []byte) bool {
 
 // tunnel is an open WebSocket: bytes cross as they are.
 type tunnel struct {
+	ex      *edge.Exchange
 	backend *backend
 	far     *conn
 	client  net.Conn
@@ -179,13 +179,19 @@ func (t *tunnel) watch() {
 		select {
 		case <-t.ended:
 			return
-		case now := <-ticker.C:
-			if t.claims != nil && (now.After(t.claims.ExpiresAt) || t.backend.set.refused(t.claims)) {
+		case <-ticker.C:
+			if t.claims != nil && t.refused() {
 				t.end()
 				return
 			}
 		}
 	}
+}
+
+// refused reports that a request with the caller's token would be refused now.
+func (t *tunnel) refused() bool {
+	set := t.backend.set
+	return !set.now().Before(t.claims.ExpiresAt.Add(token.Leeway)) || set.refused(t.claims)
 }
 
 // end closes both sides.
@@ -197,9 +203,11 @@ func (t *tunnel) end() {
 	})
 }
 
+// close is called once, after which nothing of the tunnel is left.
 func (t *tunnel) close() {
 	t.end()
 	t.backend.set.tunnels.remove(t)
+	t.ex.Finish()
 }
 
 // tunnels is the open WebSockets of a gateway.
@@ -247,7 +255,8 @@ func (p *Proxy) EndTunnels() {
 	s.closed = true
 	for t, runs := range s.all {
 		if runs {
-			t.end()
+			// Telling a TLS client whose window is shut takes its time.
+			go t.end()
 		}
 	}
 }

@@ -30,13 +30,20 @@ func (c *conn) upload(q *call, host string) (early bool, err error) {
 		return false, err
 	}
 	e := c.listen(q.ex)
+	finished := false
+	defer func() {
+		if !finished { // a panic: the exchange goes to another request soon
+			_ = c.SetReadDeadline(time.Unix(1, 0))
+		}
+		e.stop()
+	}()
 	early, err = c.sendParts(q, e)
 	if bodyFault(err) != nil {
 		_ = c.SetReadDeadline(time.Unix(1, 0)) // what it would have answered matters no more
 	} else if cause := c.awaitAnswer(q); cause != nil {
 		err = cause
 	}
-	e.stop()
+	finished = true
 	return early, err
 }
 
@@ -76,7 +83,11 @@ func (c *conn) listen(ex *edge.Exchange) *ear {
 	e := &ear{done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
-		_, _ = c.reader.Peek(1) // an end is an answer, too, of a kind
+		// An end is an answer, too, of a kind. That the time is up is none: whether
+		// the client or the backend took it shows in what is sent.
+		if _, err := c.reader.Peek(1); isTimeout(err) {
+			return
+		}
 		e.heard.Store(true)
 		if !e.deaf.Load() {
 			_ = ex.Body.Stop() // if that fails nothing comes anyway
@@ -122,15 +133,7 @@ func (w *bodyWriter) end(ex *edge.Exchange) error {
 	}
 	head := &w.conn.head
 	*head = append((*head)[:0], "0\r\n"...)
-	lines := edge.LinesOf(ex.Ctx.Request.Header.TrailerHeader())
-	for name, value, ok := lines.Next(); ok; name, value, ok = lines.Next() {
-		if ex.Fields.Trailer && crosses(name, ex) && visible(value) {
-			*head = append(*head, name...)
-			*head = append(*head, ": "...)
-			*head = append(*head, value...)
-			*head = append(*head, "\r\n"...)
-		}
-	}
+	*head = appendTrailers(*head, ex)
 	*head = append(*head, "\r\n"...)
 	_, err := w.conn.Write(*head)
 	return err

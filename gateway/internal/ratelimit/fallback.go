@@ -119,19 +119,32 @@ func (b *bucket) tell(d *Decision, s source, n int, now instant) {
 // gateways returns how many share the limits.
 func (l *Limiter) gateways() int { return max(1, l.fleet()) }
 
-// turn notes whether a decision was made without the store.
+// calm is how long the store must have answered all the time for an outage to be
+// over: one in which an answer is late now and then is one, not many.
+const calm = 2 * time.Second
+
+// turn notes whether a decision was made without the store. The log has a line
+// at the beginning of an outage and one at its end.
 func (l *Limiter) turn(alone bool, cause error) {
-	if alone {
-		fallbackTotal.Inc()
-	}
-	if l.fallback.Load() == alone || !l.fallback.CompareAndSwap(!alone, alone) {
+	if !alone && !l.outage.Load() {
 		return
 	}
+	now := l.clock().mono
 	if alone {
-		fallbackGauge.Set(1)
-		l.log.Warn("the shared rate limits do not answer", "fallback", l.mode, "cause", cause)
-	} else {
-		fallbackGauge.Set(0)
+		fallbackTotal.Inc()
+		l.lastAlone.Store(now)
+		if l.outage.CompareAndSwap(false, true) {
+			l.log.Warn("the shared rate limits do not answer", "fallback", l.mode, "cause", cause)
+		}
+	}
+	if l.fallback.Load() != alone && l.fallback.CompareAndSwap(!alone, alone) {
+		if alone {
+			fallbackGauge.Set(1)
+		} else {
+			fallbackGauge.Set(0)
+		}
+	}
+	if !alone && now-l.lastAlone.Load() >= calm.Microseconds() && l.outage.CompareAndSwap(true, false) {
 		l.log.Info("rate limits are counted by all gateways together again")
 	}
 }

@@ -386,17 +386,36 @@ func TestSwitchesAreLoggedAndCountedOnce(t *testing.T) {
 		if fallbackGauge.Get() != 1 || fallbackTotal.Get() != before+10 {
 			t.Errorf("gauge %v, total + %d; want 1, 10", fallbackGauge.Get(), fallbackTotal.Get()-before)
 		}
-		r.store.down.Store(false)
+		// An answer now and then does not end an outage, and a failure soon after
+		// one begins no other.
+		for _, down := range []bool{false, true, false} {
+			time.Sleep(calm - time.Millisecond)
+			r.store.down.Store(down)
+			for range 3 {
+				request(r.Limiter, "t", Charge{Policy: p})
+			}
+			if got := fallbackGauge.Get() == 1; got != down {
+				t.Errorf("the gauge says %v while the store is down: %v", got, down)
+			}
+		}
+		logged := func(begins, ends int) {
+			t.Helper()
+			text := r.log.String()
+			if strings.Count(text, "\n") != begins+ends || strings.Count(text, "no answer") != begins || strings.Count(text, "together again") != ends {
+				t.Errorf("want %d lines of a beginning and %d of an end:\n%s", begins, ends, text)
+			}
+		}
+		logged(1, 0)
+		time.Sleep(calm)
 		for range 3 {
 			request(r.Limiter, "t", Charge{Policy: p})
 		}
-		if fallbackGauge.Get() != 0 {
-			t.Error("the gauge was not reset")
+		logged(1, 1)
+		r.store.down.Store(true)
+		for range 30 { // more than a lease has
+			request(r.Limiter, "t", Charge{Policy: p})
 		}
-		text := r.log.String()
-		if strings.Count(text, "\n") != 2 || strings.Count(text, "no answer") != 1 || strings.Count(text, "together again") != 1 {
-			t.Errorf("log:\n%s", text)
-		}
+		logged(2, 1)
 	})
 }
 

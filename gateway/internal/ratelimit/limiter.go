@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -29,13 +30,15 @@ type Options struct {
 // safe for concurrent use; requests share a lock only with those of the same tag
 // and of a few others.
 type Limiter struct {
-	store    Store
-	buckets  *table
-	mode     Fallback
-	fleet    func() int
-	clock    func() instant
-	log      *slog.Logger
-	fallback atomic.Bool
+	store     Store
+	buckets   *table
+	mode      Fallback
+	fleet     func() int
+	clock     func() instant
+	log       *slog.Logger
+	fallback  atomic.Bool  // the last decision was made without the store
+	outage    atomic.Bool  // such a one is not long ago
+	lastAlone atomic.Int64 // when it was, as instant.mono
 }
 
 // New returns a limiter.
@@ -85,6 +88,12 @@ func (l *Limiter) Take(ctx context.Context, tag []byte, charges []Charge) {
 		o := l.order(tag, charges, at, now)
 		s.mu.Unlock()
 		err := l.store.Take(ctx, tag, o.asks)
+		if errors.Is(err, errOverslept) {
+			// That says nothing about the store, which may be well: to decide alone
+			// would be to pass the bound for no reason.
+			o.asked = l.clock()
+			err = l.store.Take(ctx, tag, o.asks)
+		}
 		l.turn(l.finish(s, charges, o, err))
 	}
 	count(charges)

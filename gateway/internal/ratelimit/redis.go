@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/redis/go-redis/v9"
@@ -56,12 +57,26 @@ func (r *Redis) Take(ctx context.Context, tag []byte, asks []Ask) error {
 		redisCommands.Inc()
 		cmd = r.script.Eval(ctx, r.client, keys, args...)
 	}
-	if err := read(asks, cmd); err != nil {
+	err := read(asks, cmd)
+	if err == nil {
+		// The request has gone on without an answer that comes after the bound.
+		err = ctx.Err()
+	}
+	if deadline, _ := ctx.Deadline(); err != nil && time.Since(deadline) > oversleep {
+		return errOverslept
+	}
+	if err != nil {
 		return fmt.Errorf("charge buckets: %w", err)
 	}
-	// The request has gone on without an answer that comes after the bound.
-	return ctx.Err()
+	return nil
 }
+
+// oversleep is well above the delay with which a busy machine notices that the
+// time for a command is over.
+const oversleep = 100 * time.Millisecond
+
+// errOverslept says that this process stood still while it waited for an answer.
+var errOverslept = errors.New("this process was stopped while it waited for Redis")
 
 // bucketKey is gh:rl:{tag}:policy:key.
 func bucketKey(tag []byte, a *Ask) string {

@@ -71,8 +71,7 @@ func act(name string, args []string) int {
 	if os.Getenv("FAKE_DIE") == name {
 		<-asked
 		time.Sleep(500 * time.Millisecond)
-		fmt.Println("panic: told to die")
-		return 3
+		panic("told to die")
 	}
 	<-signals
 	if os.Getenv("FAKE_STUBBORN") == "1" {

@@ -211,7 +211,8 @@ func TestOneClearMessage(t *testing.T) {
 		env   []string
 		spoil func(data string) error
 		want  []string
-		lines int
+		lines int // of the message
+		shown int // of the gateway's own lines besides
 	}{
 		"taken port": {
 			env:  []string{"GATEWAY_OPS_ADDR=" + taken},
@@ -225,7 +226,7 @@ func TestOneClearMessage(t *testing.T) {
 		"foreign URL":     {env: []string{"DATABASE_URL=mysql://root@h/x"}, want: []string{"DATABASE_URL is no connection string"}},
 		"no PostgreSQL":   {env: []string{"PG_BIN=/nowhere"}, want: []string{"PG_BIN=/nowhere: there is no initdb"}},
 		"migration fails": {env: []string{"FAKE_FAIL=migrate"}, want: []string{"backend migrate failed (exit status 1)", "is told to fail"}, lines: 14},
-		"gateway dies":    {env: []string{"FAKE_DIE=gateway"}, want: []string{"gateway ended unexpectedly (exit status 3)", "told to die"}, lines: 60},
+		"gateway dies":    {env: []string{"FAKE_DIE=gateway"}, want: []string{"gateway ended unexpectedly (exit status 2)", "panic: told to die", "programtest.act", filepath.Join(".data", "log")}, lines: 8, shown: 2},
 		"a file in the way": {
 			spoil: func(data string) error { return os.WriteFile(data, nil, 0o600) },
 			want:  []string{".data"},
@@ -249,7 +250,7 @@ func TestOneClearMessage(t *testing.T) {
 				}
 			}
 			status, out := c.command(test.env).end()
-			_, message, _ := strings.Cut(out, "run: ")
+			before, message, _ := strings.Cut(out, "run: ")
 			if status != 1 {
 				t.Errorf("the exit status is %d", status)
 			}
@@ -260,6 +261,9 @@ func TestOneClearMessage(t *testing.T) {
 			}
 			if got := strings.Count(message, "\n"); got > max(1, test.lines) {
 				t.Errorf("the message has %d lines:\n%s", got, message)
+			}
+			if got := strings.Count(before, "gateway | "); got > test.shown {
+				t.Errorf("%d lines of the gateway stand above it:\n%s", got, before)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,24 +104,35 @@ func TestCommandsWorkWhenPasted(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	t.Parallel()
-	lines := []string{
+	hidden := []string{
 		"gateway | time=2026-11-22T12:00:00Z level=INFO msg=request",
 		"backend | time=2026-11-22T12:00:00Z level=DEBUG msg=x",
 		`gateway-2 | {"time":"2026-11-22T12:00:00Z","level":"INFO","msg":"x"}`,
 		"postgres | 2026-11-22 12:00:00.000 UTC [1] LOG:  ready",
 		"redis | 1:M 22 Nov 2026 12:00:00.000 # WARNING overcommit",
 		"setup | level=WARN msg=x",
+	}
+	shown := []string{
 		"gateway | time=2026-11-22T12:00:00Z level=WARN msg=slow",
 		`backend-1 | {"level":"ERROR","msg":"x"}`,
-		"backend | panic: oh",
+		"backend-1 | usage: backend",
 		"postgres | 2026-11-22 12:00:00.000 UTC [1] PANIC:  could not write",
+		"backend | panic: oh",
+	}
+	stack := []string{"backend | ", "backend | goroutine 1 [running]:", "backend | main.main()"}
+	afterwards := []string{
+		"gateway | fatal error: all goroutines are asleep - deadlock!",
+		`backend | {"level":"WARN","msg":"x"}`,
+		"backend | usage: backend",
 	}
 	var some, all bytes.Buffer
+	f, verbose := &filter{w: &some}, &filter{w: &all, all: true}
+	lines := slices.Concat(hidden, shown, stack, afterwards)
 	for _, line := range lines {
-		_, _ = (&filter{w: &some}).Write([]byte(line + "\n"))
-		_, _ = (&filter{w: &all, all: true}).Write([]byte(line + "\n"))
+		_, _ = f.Write([]byte(line + "\n"))
+		_, _ = verbose.Write([]byte(line + "\n"))
 	}
-	if diff := cmp.Diff(strings.Join(lines[6:], "\n")+"\n", some.String()); diff != "" {
+	if diff := cmp.Diff(strings.Join(slices.Concat(shown, afterwards), "\n")+"\n", some.String()); diff != "" {
 		t.Errorf("the filter passes otherwise (-want +got):\n%s", diff)
 	}
 	if got := strings.Count(all.String(), "\n"); got != len(lines) {

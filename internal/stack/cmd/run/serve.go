@@ -35,7 +35,9 @@ func serve(o stack.Options, stdout io.Writer) error {
 		return err
 	}
 	report(stdout, s, o, time.Since(begin))
-	err = s.Wait(ctx)
+	if err = s.Wait(ctx); err != nil {
+		err = fmt.Errorf("%w\n    All that was written is in %s", err, filepath.Join(o.Dir, "log"))
+	}
 	stopCtx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	start := time.Now()
