@@ -92,7 +92,7 @@ type AdminConfig struct {
 	Logging           logging.Config
 	TenantKey         config.Secret  `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, as for serving; needed by the commands that open these"`
 	TenantNetworks    []netip.Prefix `env:"TENANT_DB_LOCAL_NETWORKS" doc:"Networks of loopback, link-local or cloud metadata addresses where dedicated databases may be, as for serving" kind:"comma-separated networks such as 127.0.0.0/8"`
-	MigrateTimeout    time.Duration  `env:"MIGRATE_TIMEOUT" envDefault:"1h" doc:"Longest that migrating one database may take, waiting for another process that does it included"`
+	MigrateTimeout    time.Duration  `env:"MIGRATE_TIMEOUT" envDefault:"1h" doc:"Longest that backend migrate may take for one database"`
 	validateBootstrap bool
 }
 

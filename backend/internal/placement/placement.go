@@ -75,6 +75,7 @@ type Directory struct {
 	mu     sync.Mutex
 	routes map[string]route
 	pools  map[string]*pool
+	swept  time.Time
 }
 
 // route says where a tenant's data is. Sealed is the connection string of a
@@ -142,6 +143,7 @@ func (d *Directory) Close() {
 // kept, since any text can be asked for.
 func (d *Directory) find(ctx context.Context, tenant string) (route, error) {
 	d.mu.Lock()
+	d.sweep()
 	known, ok := d.routes[tenant]
 	d.mu.Unlock()
 	if ok && d.now().Before(known.expires) {

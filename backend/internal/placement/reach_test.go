@@ -61,7 +61,7 @@ func TestLocalAddressesAreRefused(t *testing.T) {
 	w.route("own", own, sealedThere)
 	w.Forget("own")
 	for name, err := range map[string]error{
-		"a probe":  w.Probe(t.Context(), "own", sealedThere.ServingURL, time.Second, func(ctx context.Context, db *pg.DB) error { return db.CheckDedicated(ctx) }),
+		"a probe": w.Probe(t.Context(), "own", sealedThere.ServingURL, time.Second, func(ctx context.Context, db *pg.DB) error { return db.CheckDedicated(ctx) }),
 		// After the probe, which would take an open pool.
 		"serving":  func() error { _, err := w.where("own"); return err }(),
 		"as owner": w.AsOwner(t.Context(), "own", sealedThere.OwnerURL, func(tenantdb.DBTX) error { return nil }),
