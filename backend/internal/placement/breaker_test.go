@@ -2,6 +2,7 @@ package placement
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -36,21 +37,22 @@ func TestBreaker(t *testing.T) {
 	w.place("own", there)
 	r.down.Store(true)
 	began := r.came.Load()
-	for range tripAfter {
-		if _, err := w.where("own"); !problem.Is(err, problem.Unavailable) {
-			t.Errorf("got %v", err)
-		}
-	}
-	if r.came.Load() == began {
-		t.Fatal("nobody has tried")
-	}
 	tried := func() bool {
-		before := r.came.Load()
+		t.Helper()
 		_, err := w.where("own")
-		if !problem.Is(err, problem.Unavailable) || pg.FaultOf(err) != pg.Unreachable {
+		if !problem.Is(err, problem.Unavailable) {
 			t.Errorf("got %v", err)
 		}
-		return r.came.Load() > before
+		return !errors.Is(err, errTripped)
+	}
+	tries := 0
+	for tried() {
+		if tries++; t.Context().Err() != nil {
+			t.Fatal("it is tried for ever")
+		}
+	}
+	if tries < tripAfter || r.came.Load() < began+tripAfter {
+		t.Errorf("given up after %d tries", tries)
 	}
 	for range 2 {
 		if tried() {
