@@ -82,9 +82,13 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	hashKey, err := hkdf.Key(sha256.New, []byte(c.Tenants.Key.Reveal()), nil, "gatehouse idempotency v1", sha256.Size)
-	if err != nil {
-		return nil, fmt.Errorf("derive the key of request hashes: %w", err)
+	var hashKeys [][]byte
+	for _, secret := range placement.Keys(c.Tenants.Key) {
+		key, err := hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, "gatehouse idempotency v1", sha256.Size)
+		if err != nil {
+			return nil, fmt.Errorf("derive the key of request hashes: %w", err)
+		}
+		hashKeys = append(hashKeys, key)
 	}
 	keys, err := token.Open(c.Token, log, time.Now)
 	if err != nil {
@@ -106,13 +110,13 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Redis: redis, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
 	})
 	app := &web.App{
-		Log:     log,
-		Logging: c.Logging,
-		Keys:    keys,
-		Cursors: cursors,
-		HashKey: hashKey,
-		Trusted: c.TrustedGateways,
-		Timeout: c.RequestTimeout,
+		Log:      log,
+		Logging:  c.Logging,
+		Keys:     keys,
+		Cursors:  cursors,
+		HashKeys: hashKeys,
+		Trusted:  c.TrustedGateways,
+		Timeout:  c.RequestTimeout,
 	}
 	accounts := &auth.Service{
 		Directory:      directory,

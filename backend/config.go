@@ -93,6 +93,9 @@ type AdminConfig struct {
 	SeedDemoPassword  config.Secret `env:"SEED_DEMO_PASSWORD" doc:"Password of the demo user that backend seed makes, in development only"`
 	Password          password.Config
 	Logging           logging.Config
+	TenantKey         config.Secret  `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, as for serving; needed by the commands that open these"`
+	TenantNetworks    []netip.Prefix `env:"TENANT_DB_LOCAL_NETWORKS" doc:"Networks of loopback, link-local or cloud metadata addresses where dedicated databases may be, as for serving" kind:"comma-separated networks such as 127.0.0.0/8"`
+	MigrateTimeout    time.Duration  `env:"MIGRATE_TIMEOUT" envDefault:"1h" doc:"Longest that backend migrate may take for one database"`
 	validateBootstrap bool
 }
 
@@ -115,6 +118,10 @@ func (c *AdminConfig) Validate(m *config.Mistakes) {
 	if (c.OperatorEmail == "") != (c.OperatorPassword == "") {
 		m.Add("BOOTSTRAP_OPERATOR_EMAIL", "and BOOTSTRAP_OPERATOR_PASSWORD go together; one is missing")
 	}
+	if c.TenantKey != "" {
+		placement.CheckKeys(m, c.TenantKey)
+	}
+	checkDuration(m, "MIGRATE_TIMEOUT", c.MigrateTimeout, time.Second, 24*time.Hour)
 	c.Password.Validate(m)
 	c.Logging.Validate(m)
 }

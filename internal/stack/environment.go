@@ -78,6 +78,7 @@ func (s *Stack) backendEnv(api, ops string, override []string) []string {
 		"CURSOR_ENCRYPTION_KEY=" + s.Secrets.CursorKey,
 		"TENANT_DB_KEY=" + s.Secrets.TenantKey,
 		"TENANT_DB_ON_MAIN_SERVER=allow", // there is one server
+		"TENANT_DB_LOCAL_NETWORKS=127.0.0.0/8,::1/128",
 	}, override)
 }
 

@@ -27,7 +27,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	db := dbtest.New(t)
 	log := slog.New(slog.DiscardHandler)
-	directory, err := placement.New(placement.Config{Key: "Vq3xTnB8yKZ5sJ0wRfLm7dHcPe2gUaXoIt9vCb4Q", Pools: 2, PoolConns: 2, OnMain: "allow"},
+	directory, err := placement.New(placement.Config{Key: "Vq3xTnB8yKZ5sJ0wRfLm7dHcPe2gUaXoIt9vCb4Q", Pools: 2, PoolConns: 2, OnMain: "allow", Local: dbtest.Local(), Connect: 10 * time.Second},
 		db.DB, pg.Config{PoolWait: 5 * time.Second, Pooler: "session"}, log, time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func (w *world) place(tenant string) config.Secret {
 	}
 	w.exec(w.db.AdminURL, "insert into control.tenants (id, name, placement) values ($1, $1, 'dedicated')", tenant)
 	w.exec(w.db.AdminURL, "insert into control.placements (tenant_id, database_key, sealed_owner_url, sealed_url) values ($1, $2, $3, $4)",
-		tenant, w.Directory.DatabaseKey(u), sealed.OwnerURL, sealed.ServingURL)
+		tenant, w.Directory.DatabaseKeys(u)[0], sealed.OwnerURL, sealed.ServingURL)
 	return own
 }
 

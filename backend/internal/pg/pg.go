@@ -17,6 +17,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"gatehouse/backend/internal/controldb"
@@ -102,10 +103,13 @@ const connectTimeout = 2 * time.Second
 
 // Open returns a pool that connects on demand; it does not wait for the
 // server. Close it when done.
-func Open(c Config) (*DB, error) { return open(c, connectTimeout) }
+func Open(c Config) (*DB, error) {
+	return open(c, connectTimeout, func(lookup pgconn.LookupFunc) pgconn.LookupFunc { return lookup })
+}
 
-// open gives each new connection so much time to come about.
-func open(c Config, connect time.Duration) (*DB, error) {
+// open gives each new connection so much time to come about, to an address that
+// a lookup of this kind finds.
+func open(c Config, connect time.Duration, lookup func(pgconn.LookupFunc) pgconn.LookupFunc) (*DB, error) {
 	pc, err := pgxpool.ParseConfig(c.URL.Reveal())
 	if err != nil {
 		return nil, errors.New("the database URL cannot be read") // the cause may quote the password
@@ -115,6 +119,7 @@ func open(c Config, connect time.Duration) (*DB, error) {
 	pc.MaxConnLifetime = time.Hour
 	pc.MaxConnLifetimeJitter = 10 * time.Minute
 	pc.ConnConfig.ConnectTimeout = connect
+	pc.ConnConfig.LookupFunc = lookup(pc.ConnConfig.LookupFunc)
 	pc.ConnConfig.RuntimeParams["application_name"] = "gatehouse-backend"
 	if c.Pooler == "transaction" {
 		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -161,7 +166,7 @@ func (db *DB) Check(ctx context.Context) error {
 }
 
 func (p plane) check(ctx context.Context, db *DB) error {
-	version, err := p.version(ctx, db)
+	version, err := p.version(ctx, db.Control())
 	if err != nil {
 		return fmt.Errorf("%s plane: %w", p.name, err)
 	}
