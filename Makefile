@@ -68,6 +68,11 @@ test/race: ## Run all tests under the race detector
 test/e2e: ## Run the end-to-end tests only: both processes over real sockets
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./internal/e2e/...
 
+# A million contacts and what belongs to them: two minutes and a gigabyte.
+.PHONY: test/plans
+test/plans: ## Explain every query at volume: index conditions, rows read per row returned
+	go test -tags plans -timeout 20m $(TESTFLAGS) -run '^TestPlans$$' ./backend/internal/pg
+
 .PHONY: bench
 bench: ## Run all Go benchmarks (BENCH=regexp BENCHTIME=1s COUNT=1)
 	@set -e; \
@@ -109,7 +114,7 @@ generate: bin/sqlc ## Write what is generated: queries, settings' docs, …
 	go generate $(PACKAGES)
 
 .PHONY: verify
-verify: verify/format verify/modules verify/generated ## Fail when generated code, docs, formatting or go.mod are stale
+verify: verify/format verify/modules verify/generated verify/queries ## Fail when generated code, docs, formatting or go.mod are stale, or a query breaks a rule
 
 .PHONY: verify/format
 verify/format:
@@ -147,6 +152,12 @@ verify/generated: bin/sqlc
 	$(MAKE) --no-print-directory -C "$$copy/generated" -o bin/sqlc generate; \
 	rm -r "$$copy/generated/bin"; \
 	if ! (cd "$$copy" && diff -ruN tree generated); then echo 'verify: stale, run make generate'; exit 1; fi
+
+# On a database that the test starts.
+.PHONY: verify/queries
+verify/queries: bin/sqlc
+	@echo '== queries keep to the rules of sqlc.yaml'
+	@go test -tags vet -timeout $(TIMEOUT) $(TESTFLAGS) -run '^TestVet$$' ./backend/internal/pg
 
 .PHONY: vuln
 vuln: bin/govulncheck ## Look for known vulnerabilities that the code reaches (asks the public database)

@@ -2,6 +2,8 @@ package backend
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
+	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/trail"
 	"gatehouse/internal/problem"
@@ -34,23 +37,66 @@ func Bootstrap(ctx context.Context, c AdminConfig) error {
 	return pg.Bootstrap(ctx, c.BootstrapURL, c.MigrateURL, c.URL, c.MaintURL)
 }
 
-// Migrate brings the database up to date and makes the first operator, if one
-// is configured and there is none yet.
-func Migrate(ctx context.Context, c AdminConfig, log *slog.Logger) error {
-	if err := pg.Migrate(ctx, c.MigrateURL, log); err != nil {
-		return err
+// MigrateOptions say what Migrate leaves out.
+type MigrateOptions struct {
+	// DryRun changes nothing, and MainOnly leaves the tenants' databases alone.
+	DryRun, MainOnly bool
+}
+
+// Migrate brings all databases up to date and makes the first operator, if one
+// is configured and there is none yet. It reports on each database; the error
+// says how many failed. One of a tenant that fails does not keep the rest from
+// being done.
+func Migrate(ctx context.Context, c AdminConfig, o MigrateOptions, log *slog.Logger) ([]placement.Migrated, error) {
+	all, err := placement.Migrator{
+		Owner: c.MigrateURL, Key: c.TenantKey, Local: c.TenantNetworks, Timeout: c.MigrateTimeout, MainOnly: o.MainOnly, DryRun: o.DryRun,
+		TenantHash: c.Logging.TenantHash, Log: log,
+	}.Run(ctx)
+	if err != nil {
+		return all, err
 	}
-	if c.OperatorEmail == "" {
-		return nil
+	if err := all[0].Err; err != nil {
+		return all, fmt.Errorf("the main database failed: %w", err)
 	}
-	return asOwner(c, func(db *pg.DB) error {
+	failed := 0
+	for _, m := range all {
+		if m.Err != nil {
+			failed++
+		}
+	}
+	if failed > 0 {
+		err = fmt.Errorf("%d of %d databases failed", failed, len(all))
+	}
+	if c.OperatorEmail == "" || o.DryRun {
+		return all, err
+	}
+	return all, errors.Join(err, asOwner(c, func(db *pg.DB) error {
 		var queries tenantdb.Queries
 		exists, err := queries.HasOperator(ctx, db.As(pg.Scope{Tenant: token.PlatformTenant}))
 		if err != nil || exists {
 			return err
 		}
 		return createOperator(ctx, db, c, OperatorUsername, c.OperatorEmail, c.OperatorPassword.Reveal())
-	})
+	}))
+}
+
+// Reseal seals the connection strings of all dedicated databases under the
+// first key of TENANT_DB_KEY and reports on each tenant; the error says how
+// many failed. Once none does, the other keys are not needed for them.
+func Reseal(ctx context.Context, c AdminConfig, log *slog.Logger) ([]placement.Resealed, error) {
+	all, err := placement.Resealer{
+		Owner: c.MigrateURL, Keys: c.TenantKey, TenantHash: c.Logging.TenantHash, Log: log,
+	}.Run(ctx)
+	failed := 0
+	for _, r := range all {
+		if r.Err != nil {
+			failed++
+		}
+	}
+	if failed > 0 {
+		err = fmt.Errorf("%d of %d tenants failed", failed, len(all))
+	}
+	return all, err
 }
 
 // CreateOperator makes another operator.

@@ -19,6 +19,7 @@ import (
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/contact"
+	"gatehouse/backend/internal/housekeeping"
 	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
@@ -50,6 +51,7 @@ type Backend struct {
 	tls     security
 	// announcer tells the gateways of changes.
 	announcer *announce.Announcer
+	keeper    *housekeeping.Keeper
 	checker   *health.Checker
 	server    *fasthttp.Server
 	ops       *ops.Server
@@ -82,9 +84,13 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	hashKey, err := hkdf.Key(sha256.New, []byte(c.Tenants.Key.Reveal()), nil, "gatehouse idempotency v1", sha256.Size)
-	if err != nil {
-		return nil, fmt.Errorf("derive the key of request hashes: %w", err)
+	var hashKeys [][]byte
+	for _, secret := range placement.Keys(c.Tenants.Key) {
+		key, err := hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, "gatehouse idempotency v1", sha256.Size)
+		if err != nil {
+			return nil, fmt.Errorf("derive the key of request hashes: %w", err)
+		}
+		hashKeys = append(hashKeys, key)
 	}
 	keys, err := token.Open(c.Token, log, time.Now)
 	if err != nil {
@@ -106,13 +112,13 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Redis: redis, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
 	})
 	app := &web.App{
-		Log:     log,
-		Logging: c.Logging,
-		Keys:    keys,
-		Cursors: cursors,
-		HashKey: hashKey,
-		Trusted: c.TrustedGateways,
-		Timeout: c.RequestTimeout,
+		Log:      log,
+		Logging:  c.Logging,
+		Keys:     keys,
+		Cursors:  cursors,
+		HashKeys: hashKeys,
+		Trusted:  c.TrustedGateways,
+		Timeout:  c.RequestTimeout,
 	}
 	cached := cache.New(c.Cache, redis)
 	accounts := &auth.Service{
@@ -161,7 +167,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		keys:      keys,
 		tls:       secure,
 		announcer: announcer,
-		checker:   checker,
+		keeper: housekeeping.New(housekeeping.Options{
+			Config: c.Keeping, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Log: log,
+		}),
+		checker: checker,
 		server: newServer(app, routes(checker, features{
 			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants, override: overrides,
 			keys: keys,
@@ -222,6 +231,7 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	var runs sync.WaitGroup
 	runs.Go(func() { b.announcer.Run(announcing) })
 	runs.Go(func() { b.cache.Run(announcing) })
+	runs.Go(func() { b.keeper.Run(announcing) })
 	runs.Go(func() { b.keys.Run(announcing) })
 	for _, file := range b.tls.files() {
 		runs.Go(func() { file.Run(announcing) })

@@ -49,7 +49,7 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 	c := Config{
 		Database:        pg.Config{URL: db.URL, MaxConns: 8, PoolWait: 5 * time.Second, Pooler: "session"},
 		Maint:           pg.MaintConfig{URL: db.MaintURL},
-		Tenants:         placement.Config{Key: testSecret, Pools: 4, PoolConns: 4, OnMain: "allow"},
+		Tenants:         placement.Config{Key: testSecret, Pools: 4, PoolConns: 4, OnMain: "allow", Local: dbtest.Local(), Connect: 10 * time.Second},
 		Cache:           cache.Config{Mode: "off"},
 		Redis:           redisconn.Config{URL: "redis://127.0.0.1:1/0", Timeout: 10 * time.Millisecond},
 		Token:           token.Config{Secret: testSecret, Issuer: "gatehouse", Audience: "gatehouse"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/backend/internal/cache"
+	"gatehouse/backend/internal/housekeeping"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
@@ -27,6 +28,7 @@ type Config struct {
 	Database pg.Config
 	Maint    pg.MaintConfig
 	Tenants  placement.Config
+	Keeping  housekeeping.Config
 	Redis    redisconn.Config
 	Cache    cache.Config
 	Token    token.Config
@@ -55,6 +57,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Database.Validate(m)
 	c.Maint.Validate(m)
 	c.Tenants.Validate(m)
+	c.Keeping.Validate(m)
 	c.Redis.Validate(m)
 	c.Cache.Validate(m)
 	c.Token.Validate(m)
@@ -86,13 +89,16 @@ type AdminConfig struct {
 	AppEnv            string        `env:"APP_ENV" envDefault:"production" doc:"development permits weak secrets, cheap password hashes and seeding" kind:"production or development"`
 	BootstrapURL      config.Secret `env:"BOOTSTRAP_DATABASE_URL" doc:"PostgreSQL as a superuser, or as a role that may create roles and databases; used by backend bootstrap only" example:"postgres://postgres:PASSWORD@127.0.0.1:5432/postgres"`
 	MigrateURL        config.Secret `env:"MIGRATE_DATABASE_URL" doc:"PostgreSQL for migrations and commands, as role gh_owner; not through a pooler" example:"postgres://gh_owner:PASSWORD@127.0.0.1:5432/gatehouse"`
-	URL               config.Secret `env:"DATABASE_URL" doc:"PostgreSQL for serving, as role gh_app; bootstrap sets that role's password from it" example:"postgres://gh_app:PASSWORD@127.0.0.1:5432/gatehouse"`
-	MaintURL          config.Secret `env:"MAINT_DATABASE_URL" doc:"PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint; bootstrap sets that role's password from it" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
+	URL               config.Secret `env:"DATABASE_URL" doc:"Required. PostgreSQL for serving, as role gh_app; bootstrap sets that role's password from it" example:"postgres://gh_app:PASSWORD@127.0.0.1:5432/gatehouse"`
+	MaintURL          config.Secret `env:"MAINT_DATABASE_URL" doc:"Required. PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint; bootstrap sets that role's password from it" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
 	OperatorEmail     string        `env:"BOOTSTRAP_OPERATOR_EMAIL" doc:"E-mail address of the first operator, made by backend migrate while there is none (user name: operator)"`
 	OperatorPassword  config.Secret `env:"BOOTSTRAP_OPERATOR_PASSWORD" doc:"Password of the first operator"`
 	SeedDemoPassword  config.Secret `env:"SEED_DEMO_PASSWORD" doc:"Password of the demo user that backend seed makes, in development only"`
 	Password          password.Config
 	Logging           logging.Config
+	TenantKey         config.Secret  `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, as for serving; needed by the commands that open these"`
+	TenantNetworks    []netip.Prefix `env:"TENANT_DB_LOCAL_NETWORKS" doc:"Networks of loopback, link-local or cloud metadata addresses where dedicated databases may be, as for serving" kind:"comma-separated networks such as 127.0.0.0/8"`
+	MigrateTimeout    time.Duration  `env:"MIGRATE_TIMEOUT" envDefault:"1h" doc:"Longest that backend migrate may take for one database"`
 	validateBootstrap bool
 }
 
@@ -115,6 +121,10 @@ func (c *AdminConfig) Validate(m *config.Mistakes) {
 	if (c.OperatorEmail == "") != (c.OperatorPassword == "") {
 		m.Add("BOOTSTRAP_OPERATOR_EMAIL", "and BOOTSTRAP_OPERATOR_PASSWORD go together; one is missing")
 	}
+	if c.TenantKey != "" {
+		placement.CheckKeys(m, c.TenantKey)
+	}
+	checkDuration(m, "MIGRATE_TIMEOUT", c.MigrateTimeout, time.Second, 24*time.Hour)
 	c.Password.Validate(m)
 	c.Logging.Validate(m)
 }

@@ -26,7 +26,7 @@ func alias(db config.Secret) config.Secret {
 
 func (s *testServer) directory(key config.Secret) *placement.Directory {
 	s.t.Helper()
-	d, err := placement.New(placement.Config{Key: key, Pools: 1, PoolConns: 1, OnMain: "allow"}, s.db.DB, pg.Config{PoolWait: time.Second},
+	d, err := placement.New(placement.Config{Key: key, Pools: 1, PoolConns: 1, OnMain: "allow", Local: dbtest.Local(), Connect: 10 * time.Second}, s.db.DB, pg.Config{PoolWait: time.Second},
 		slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		s.t.Fatal(err)
@@ -118,6 +118,21 @@ func TestDedicatedIsOnAnotherServer(t *testing.T) {
 	if dbtest.Value[bool](t, s.adminURL(db), "select to_regnamespace('app') is not null") {
 		t.Error("something was made in it")
 	}
+}
+
+// A connection string is not a way to reach what is near the backend.
+func TestDedicatedIsNotOnThisMachine(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, func(c *Config) { c.Tenants.Local = nil })
+	operator := s.newOperator()
+	for _, host := range []string{"127.0.0.1", "localhost:1", "169.254.169.254:80", "[fd00:ec2::254]:80", "[::1]"} {
+		p := s.do("POST", tenantsPath, operator.Access, map[string]any{"id": "own", "name": "Own", "db_url": "postgres://o:p@" + host + "/own"}).
+			problem(t, 400, "validation_failed", "/db_url")
+		if e := p.Errors[0]; e.Code != "forbidden" || !strings.Contains(e.Message, "loopback") {
+			t.Errorf("%s: got %+v", host, e)
+		}
+	}
+	s.do("GET", tenantsPath+"/own", operator.Access, nil).problem(t, 404, "not_found")
 }
 
 // Both connection strings are secrets: nothing tells them, and what is stored

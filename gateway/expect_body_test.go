@@ -258,9 +258,7 @@ func TestExpectLeavesNoGoroutine(t *testing.T) {
 		_ = n.Close()
 		eventually(t, "no goroutine waits for who "+name, func() bool { return waiting() == 0 })
 	}
-	if lines := r.idle(t, "/upload"); len(lines) != 8 {
-		t.Errorf("%d lines, want one for each client", len(lines))
-	}
+	eventually(t, "one line for each client", func() bool { return len(r.idle(t, "/upload")) == 8 })
 }
 
 // waiting is how many goroutines hold a request whose client expects a 100, or

@@ -104,6 +104,7 @@ give setup "$gatehouse_user" bootstrap_database_url "postgres://postgres:$(drawn
 give setup "$gatehouse_user" migrate_database_url "$owner_url"
 give setup "$gatehouse_user" database_url "$app_url"
 give setup "$gatehouse_user" maint_database_url "$maint_url"
+give setup "$gatehouse_user" tenant_db_key "$(drawn tenant_db_key)"
 give setup "$gatehouse_user" operator_password "$(drawn operator_password)"
 give setup "$gatehouse_user" demo_password "$(drawn demo_password)"
 

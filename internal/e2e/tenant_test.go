@@ -39,6 +39,30 @@ func newDatabase(t *testing.T) string {
 	return in(shared.AdminURL)
 }
 
+// The commands over all databases, with the settings that backends have. Other
+// tests' tenants come and go, so only the main database is looked at.
+func TestCommandsOverAllDatabases(t *testing.T) {
+	t.Parallel()
+	env := []string{
+		"MIGRATE_DATABASE_URL=" + shared.OwnerURL, "TENANT_DB_KEY=" + shared.Secrets.TenantKey, "TENANT_DB_LOCAL_NETWORKS=127.0.0.0/8,::1/128",
+	}
+	for _, tc := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"migrate", "-dry-run", "-main"}, 0, "up to date"},
+		{[]string{"migrate", "-main"}, 0, "up to date"},
+		{[]string{"tenant", "reseal"}, 0, "RESULT"},
+		{[]string{"tenant", "move"}, 2, "usage"},
+	} {
+		out, code := program(t, shared.Backends[0].Path(), env, tc.args...)
+		if code != tc.code || !strings.Contains(out, tc.want) || strings.Contains(out, shared.Secrets.TenantKey) {
+			t.Errorf("%v: got exit code %d: %s", tc.args, code, out)
+		}
+	}
+}
+
 // newTenant makes a tenant, invites its first admin and signs it up and in. An
 // empty dbURL means the shared database.
 func (c *client) newTenant(operator, dbURL string) (id, admin string, tokens pair) {

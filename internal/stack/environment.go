@@ -42,6 +42,7 @@ var throwawayEnv = []string{
 var persistentEnv = []string{
 	"SHUTDOWN_TIMEOUT=1s",
 	"MAX_CONNECTIONS=4000", // files that every system lets a process open
+	"HSTS=off",             // it would hold for all that is served on localhost
 	"LOG_FORMAT=text",
 }
 
@@ -78,6 +79,7 @@ func (s *Stack) backendEnv(api, ops string, override []string) []string {
 		"CURSOR_ENCRYPTION_KEY=" + s.Secrets.CursorKey,
 		"TENANT_DB_KEY=" + s.Secrets.TenantKey,
 		"TENANT_DB_ON_MAIN_SERVER=allow", // there is one server
+		"TENANT_DB_LOCAL_NETWORKS=127.0.0.0/8,::1/128",
 	}, override)
 }
 

@@ -12,8 +12,10 @@ const soonAgain = 10 * time.Second
 // revive returns what to do when a server of this stack ends though the stack
 // has not stopped it: start it again after [Options.Revive], once at a time.
 func (s *Stack) revive(name string, start func(context.Context) error) func(error) {
-	var last time.Time
+	var last time.Time // guarded by s.reviving
 	return func(err error) {
+		s.reviving.Lock()
+		defer s.reviving.Unlock()
 		if s.running.Err() != nil {
 			return
 		}
@@ -29,12 +31,24 @@ func (s *Stack) revive(name string, start func(context.Context) error) func(erro
 				return
 			case <-time.After(pause):
 			}
+			err := start(s.running)
+			s.reviving.Lock()
 			last = time.Now()
-			if err := start(s.running); err == nil {
+			s.reviving.Unlock()
+			if err == nil {
 				say(s.options.Progress, "%s is back", name)
 			} else if s.running.Err() == nil {
 				s.died(err)
 			}
 		})
 	}
+}
+
+// noMoreRevivals waits for starts that are breaking off; from now on a server
+// that ends stays down.
+func (s *Stack) noMoreRevivals() {
+	s.reviving.Lock()
+	s.endRunning()
+	s.reviving.Unlock()
+	s.revivals.Wait()
 }

@@ -97,6 +97,7 @@ type Stack struct {
 	deaths      chan error
 	running     context.Context // done when the stack is being stopped
 	endRunning  context.CancelFunc
+	reviving    sync.Mutex // no revival begins once endRunning was called under it
 	revivals    sync.WaitGroup
 	logsMu      sync.Mutex
 	logs        []io.Closer
@@ -225,7 +226,7 @@ func (s *Stack) Stop(ctx context.Context) error {
 }
 
 func (s *Stack) stop(ctx context.Context) error {
-	s.endRunning()
+	s.noMoreRevivals()
 	var errs []error
 	var gateways, backends []*Process
 	for _, g := range s.Gateways {
@@ -235,7 +236,6 @@ func (s *Stack) stop(ctx context.Context) error {
 		backends = append(backends, b.Process)
 	}
 	errs = append(errs, stopAll(ctx, gateways), stopAll(ctx, backends))
-	s.revivals.Wait() // for starts that are breaking off
 	if s.Redis != nil && s.options.Redis == nil {
 		errs = append(errs, s.Redis.stop(ctx), s.Redis.Close())
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -248,6 +249,29 @@ func TestRevival(t *testing.T) {
 	eventually(t, "PostgreSQL has ended", func() bool { return !lame.Postgres.Running() })
 	if err := lame.Stop(ctx); err != nil {
 		t.Errorf("Stop before the revival: %v", err)
+	}
+}
+
+// The end of a server and the stop of its stack may meet.
+func TestNoRevivalAfterTheStop(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		s := &Stack{options: Options{Revive: time.Nanosecond}}
+		s.running, s.endRunning = context.WithCancel(t.Context())
+		var stopped atomic.Bool
+		ended := s.revive("postgres", func(context.Context) error {
+			if stopped.Load() {
+				t.Error("started after the stop")
+			}
+			return nil
+		})
+		var both sync.WaitGroup
+		both.Go(func() { ended(errors.New("gone")) })
+		both.Go(func() {
+			s.noMoreRevivals()
+			stopped.Store(true)
+		})
+		both.Wait()
 	}
 }
 

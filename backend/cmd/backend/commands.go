@@ -35,13 +35,17 @@ func run(ctx context.Context, args []string) error {
 	if len(args) >= 1 && args[0] == "keys" {
 		return keys(args[1:], os.Stdout)
 	}
+	if len(args) >= 2 && args[0] == "tenant" && args[1] == "reseal" {
+		return reseal(ctx, args[2:], os.Stdout)
+	}
+	if len(args) >= 1 && args[0] == "migrate" {
+		return migrate(ctx, args[1:], os.Stdout)
+	}
 	switch command {
 	case "", "serve":
 		return serve(ctx)
 	case "bootstrap":
 		return bootstrap(ctx)
-	case "migrate":
-		return withAdmin(func(c backend.AdminConfig, log *slog.Logger) error { return backend.Migrate(ctx, c, log) })
 	case "seed":
 		return seed(ctx)
 	case "health":

@@ -12,9 +12,12 @@ const usage = `usage: backend [command]
 
   serve            answer requests (the default)
   bootstrap        create the database roles and the database
-  migrate          bring the database up to date; make the first operator
+  migrate          bring all databases up to date; make the first operator:
+                   [-dry-run] [-main], which leaves tenants' databases alone
   seed             make the demo tenant and user (development only)
   operator create  make an operator: -email ADDRESS [-username NAME] < password
+  tenant reseal    seal the connection strings of dedicated databases under the
+                   first key of TENANT_DB_KEY
   keys init        make the key file of JWT_KEYS_DIR: [-alg EdDSA|HS256] [-from-secret]
   keys rotate      let the next key sign and make a new next one: [-wait 1m] [-alg …]
   keys list        show the keys without their secrets

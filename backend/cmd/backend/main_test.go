@@ -22,6 +22,9 @@ func TestExitCodes(t *testing.T) {
 		"serve without config":  {[]string{"serve"}, 2},
 		"no command, no config": {nil, 2},
 		"migrate, no config":    {[]string{"migrate"}, 2},
+		"migrate what":          {[]string{"migrate", "-dry-run", "acme"}, 2},
+		"reseal, no config":     {[]string{"tenant", "reseal"}, 2},
+		"reseal what":           {[]string{"tenant", "reseal", "acme"}, 2},
 		"bootstrap, no config":  {[]string{"bootstrap"}, 2},
 		"operator without mail": {[]string{"operator", "create"}, 2},
 		"version":               {[]string{"version"}, 0},
@@ -48,6 +51,16 @@ func TestUnreachableDatabaseIsExitCodeOne(t *testing.T) {
 	code := program.Run("backend", usage, []string{"migrate"}, &stderr, run)
 	if code != 1 || strings.Contains(stderr.String(), "a-long-password") || stderr.Len() == 0 {
 		t.Errorf("got exit code %d: %s", code, stderr.String())
+	}
+}
+
+// Without the key there is nothing to seal with.
+func TestResealNeedsTheKey(t *testing.T) {
+	t.Setenv("MIGRATE_DATABASE_URL", "postgres://gh_owner:a-long-password@127.0.0.1:1/gatehouse")
+	err := run(t.Context(), []string{"tenant", "reseal"})
+	var m *config.Mistakes
+	if !errors.As(err, &m) || m.Names()[0] != "TENANT_DB_KEY" {
+		t.Errorf("got %v", err)
 	}
 }
 

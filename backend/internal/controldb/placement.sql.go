@@ -38,6 +38,24 @@ func (q *Queries) ClosePlacement(ctx context.Context, db DBTX, tenantID string) 
 	return err
 }
 
+const DatabaseTaken = `-- name: DatabaseTaken :one
+select exists (select from control.placements where database_key = any($1::bytea[]) and tenant_id <> $2)
+`
+
+type DatabaseTakenParams struct {
+	DatabaseKeys [][]byte
+	TenantID     string
+}
+
+// DatabaseTaken tells whether another tenant has a database, which goes by a
+// name of its own under each key.
+func (q *Queries) DatabaseTaken(ctx context.Context, db DBTX, arg DatabaseTakenParams) (bool, error) {
+	row := db.QueryRow(ctx, DatabaseTaken, arg.DatabaseKeys, arg.TenantID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const GetPlacement = `-- name: GetPlacement :one
 select tenant_id, database_key, sealed_owner_url, sealed_url, created_at, updated_at
 from control.placements where tenant_id = $1
@@ -84,6 +102,111 @@ func (q *Queries) GetRoute(ctx context.Context, db DBTX, id string) (GetRouteRow
 	return i, err
 }
 
+const ListAllPlacements = `-- name: ListAllPlacements :many
+select t.id, t.placement, t.status, p.sealed_url
+from control.tenants t left join control.placements p on p.tenant_id = t.id
+where t.id > $1::text
+order by t.id
+limit $2
+`
+
+type ListAllPlacementsParams struct {
+	AfterID  string
+	RowLimit int32
+}
+
+type ListAllPlacementsRow struct {
+	ID        string
+	Placement string
+	Status    string
+	SealedURL []byte
+}
+
+// ListAllPlacements is ListPlacements with the deleted tenants, in pages.
+func (q *Queries) ListAllPlacements(ctx context.Context, db DBTX, arg ListAllPlacementsParams) ([]ListAllPlacementsRow, error) {
+	rows, err := db.Query(ctx, ListAllPlacements, arg.AfterID, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListAllPlacementsRow{}
+	for rows.Next() {
+		var i ListAllPlacementsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Placement,
+			&i.Status,
+			&i.SealedURL,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListOwnerURLs = `-- name: ListOwnerURLs :many
+select p.tenant_id, p.sealed_owner_url
+from control.placements p join control.tenants t on t.id = p.tenant_id
+where t.status <> 'deleted'
+order by p.tenant_id collate "C"
+`
+
+type ListOwnerURLsRow struct {
+	TenantID       string
+	SealedOwnerURL []byte
+}
+
+// ListOwnerURLs lists the dedicated databases that are to be kept up to date:
+// those of deleted tenants may be gone.
+func (q *Queries) ListOwnerURLs(ctx context.Context, db DBTX) ([]ListOwnerURLsRow, error) {
+	rows, err := db.Query(ctx, ListOwnerURLs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListOwnerURLsRow{}
+	for rows.Next() {
+		var i ListOwnerURLsRow
+		if err := rows.Scan(&i.TenantID, &i.SealedOwnerURL); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListPlaced = `-- name: ListPlaced :many
+select tenant_id from control.placements order by tenant_id collate "C"
+`
+
+// ListPlaced lists the tenants that have or had a database of their own.
+func (q *Queries) ListPlaced(ctx context.Context, db DBTX) ([]string, error) {
+	rows, err := db.Query(ctx, ListPlaced)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var tenant_id string
+		if err := rows.Scan(&tenant_id); err != nil {
+			return nil, err
+		}
+		items = append(items, tenant_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListPlacements = `-- name: ListPlacements :many
 select t.id, t.name, t.placement, t.status, p.sealed_url
 from control.tenants t left join control.placements p on p.tenant_id = t.id
@@ -124,6 +247,29 @@ func (q *Queries) ListPlacements(ctx context.Context, db DBTX) ([]ListPlacements
 		return nil, err
 	}
 	return items, nil
+}
+
+const Reseal = `-- name: Reseal :exec
+update control.placements set database_key = $1, sealed_owner_url = $2, sealed_url = $3
+where tenant_id = $4
+`
+
+type ResealParams struct {
+	DatabaseKey    []byte
+	SealedOwnerURL []byte
+	SealedURL      []byte
+	TenantID       string
+}
+
+// Reseal stores the same connection strings under another key.
+func (q *Queries) Reseal(ctx context.Context, db DBTX, arg ResealParams) error {
+	_, err := db.Exec(ctx, Reseal,
+		arg.DatabaseKey,
+		arg.SealedOwnerURL,
+		arg.SealedURL,
+		arg.TenantID,
+	)
+	return err
 }
 
 const SetDatabaseKey = `-- name: SetDatabaseKey :exec

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -14,12 +15,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/internal/config"
 	"gatehouse/internal/stack"
+	gatehousesql "gatehouse/sql"
 )
 
 const (
@@ -38,6 +42,11 @@ func Main(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// Local are the networks of the server that tests use.
+func Local() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
 var server struct {
@@ -66,7 +75,7 @@ func start(t testing.TB) *stack.Postgres {
 	if err := pg.Bootstrap(ctx, config.Secret(postgres.AdminURL()), url(pg.OwnerRole), url(pg.AppRole), url(pg.MaintRole)); err != nil {
 		t.Fatal(err)
 	}
-	if err := pg.Migrate(ctx, url(pg.OwnerRole), slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := (pg.Migration{Log: slog.New(slog.DiscardHandler)}).Main(ctx, url(pg.OwnerRole)); err != nil {
 		t.Fatal(err)
 	}
 	return postgres
@@ -136,6 +145,26 @@ func NewDedicated(t testing.TB) config.Secret {
 	Exec(t, admin, fmt.Sprintf("create database %s owner %s", name, name))
 	t.Cleanup(func() { Exec(t, admin, fmt.Sprintf("drop database %s with (force)", name)) })
 	return config.Secret(postgres.URL(name, server.password, name))
+}
+
+// Downgrade takes the tenant plane of a database back to a version, as a
+// superuser.
+func Downgrade(t testing.TB, url config.Secret, version int64) {
+	t.Helper()
+	pc, err := pgx.ParseConfig(url.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := stdlib.OpenDB(*pc)
+	defer db.Close()
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, gatehousesql.Tenant(),
+		goose.WithTableName("app.schema_version"), goose.WithDisableGlobalRegistry(true))
+	if err == nil {
+		_, err = provider.DownTo(t.Context(), version)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Exec runs a statement on a connection of its own, for what only a superuser

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -80,7 +81,7 @@ func run(r *web.Request, db Database, work Work, unkeyed func(pg.Scope) (web.Ans
 		}
 		return r.Answer(answer)
 	}
-	k := keyed{r: r, caller: r.Caller, key: key, hash: r.Hash()}
+	k := keyed{r: r, caller: r.Caller, key: key, hashes: r.Hashes()}
 	if err := db.InTx(r.Context(), scope, func(tx tenantdb.DBTX) error { return k.run(tx, work) }); err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ type keyed struct {
 	r      *web.Request
 	caller token.Claims
 	key    string
-	hash   []byte
+	hashes [][]byte
 	stored tenantdb.IdempotencyKey
 	replay bool
 }
@@ -118,7 +119,7 @@ func (k *keyed) run(tx tenantdb.DBTX, work Work) error {
 		return k.work(tx, work)
 	case err != nil:
 		return err
-	case !bytes.Equal(k.stored.RequestHash, k.hash):
+	case !slices.ContainsFunc(k.hashes, func(hash []byte) bool { return bytes.Equal(hash, k.stored.RequestHash) }):
 		return problem.New(problem.IdempotencyMismatch)
 	}
 	k.replay = true
@@ -135,7 +136,7 @@ func (k *keyed) work(tx tenantdb.DBTX, work Work) error {
 		answer.Status = 200
 	}
 	put := tenantdb.PutIdempotencyKeyParams{
-		TenantID: k.caller.Tenant, UserID: k.caller.UserID, Route: k.r.Operation(), Key: k.key, RequestHash: k.hash,
+		TenantID: k.caller.Tenant, UserID: k.caller.UserID, Route: k.r.Operation(), Key: k.key, RequestHash: k.hashes[0],
 		Status: int32(answer.Status), Location: answer.Location, ETag: answer.ETag,
 	}
 	var p *problem.Error

@@ -23,6 +23,7 @@ type Dedicated struct {
 	// or as a superuser. It must not lead through a pooler.
 	OwnerURL config.Secret
 	Tenant   string
+	Reach    Reach
 	// Login and Password are those of the role that is made for serving.
 	Login    string
 	Password string
@@ -33,10 +34,10 @@ type Dedicated struct {
 	// that has another is left alone, and so is one where the tenant does not
 	// live, whatever its identity.
 	Expected *uuid.UUID
-	// Abandoned returns the login that an attempt to provision the database for
-	// another tenant would have made, or "" when that tenant exists. What an
-	// attempt left that failed is taken over.
-	Abandoned func(ctx context.Context, tenant string) (login string, err error)
+	// Abandoned returns the logins, one of which an attempt to provision the
+	// database for another tenant would have made, or none when that tenant exists.
+	// What an attempt left that failed is taken over.
+	Abandoned func(ctx context.Context, tenant string) (logins []string, err error)
 }
 
 // ServingURL is the connection string of the login that [Provision] makes.
@@ -62,8 +63,8 @@ func asOwner(ctx context.Context, conn *pgx.Conn, fn func(tx pgx.Tx) error) erro
 // AsOwner runs fn in a transaction of gh_owner, on a connection of its own. It
 // is for what a dedicated database's serving login may not do. Its errors tell
 // nothing of the connection string.
-func AsOwner(ctx context.Context, ownerURL config.Secret, fn func(tx tenantdb.DBTX) error) error {
-	conn, err := dial(ctx, ownerURL)
+func AsOwner(ctx context.Context, r Reach, ownerURL config.Secret, fn func(tx tenantdb.DBTX) error) error {
+	conn, err := dial(ctx, r, ownerURL)
 	if err != nil {
 		return problem.Wrap(problem.Unavailable, err)
 	}
@@ -75,7 +76,7 @@ func AsOwner(ctx context.Context, ownerURL config.Secret, fn func(tx tenantdb.DB
 // of gh_owner, and then drops the serving login. The tenant's data stays. It
 // waits for attempts to provision the database, and can be repeated.
 func Retire(ctx context.Context, d Dedicated, fn func(tx tenantdb.DBTX) error) error {
-	conn, err := dial(ctx, d.OwnerURL)
+	conn, err := dial(ctx, d.Reach, d.OwnerURL)
 	if err != nil {
 		return problem.Wrap(problem.Unavailable, err)
 	}
@@ -97,27 +98,26 @@ func LoginRefused(err error) bool {
 	return errors.As(err, &e) && (strings.HasPrefix(e.Code, "28") || e.Code == "42501")
 }
 
-// OpenBriefly is [Open] for one look at a dedicated database: one connection,
-// which must come about within the given time.
-func OpenBriefly(c Config, connect time.Duration) (*DB, error) {
-	c.MaxConns = 1
-	return open(c, connect)
+// OpenDedicated is [Open] for a dedicated database, to which each connection
+// must come about within the given time.
+func OpenDedicated(c Config, r Reach, connect time.Duration) (*DB, error) {
+	return open(c, connect, r.lookup)
 }
 
 // CheckDedicated is [DB.Check] for a dedicated database, which has the tenant
 // plane only.
 func (db *DB) CheckDedicated(ctx context.Context) error {
-	for _, p := range planes {
-		if p.name == tenantPlane {
-			return p.check(ctx, db)
+	for _, p := range planesOf(tenantPlane) {
+		if err := p.check(ctx, db); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // dial connects as the owner of a dedicated database.
-func dial(ctx context.Context, ownerURL config.Secret) (*pgx.Conn, error) {
-	pc, err := ownerConfig(ctx, ownerURL)
+func dial(ctx context.Context, r Reach, ownerURL config.Secret) (*pgx.Conn, error) {
+	pc, err := ownerConfig(ctx, r, ownerURL)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func hangUp(conn *pgx.Conn) { _ = conn.Close(context.Background()) }
 // ownerConfig reads an owner's connection string. What the process's
 // environment says about PostgreSQL, such as PGPASSWORD, is ours and not meant
 // for that server.
-func ownerConfig(ctx context.Context, ownerURL config.Secret) (*pgx.ConnConfig, error) {
+func ownerConfig(ctx context.Context, r Reach, ownerURL config.Secret) (*pgx.ConnConfig, error) {
 	parsed, err := url.Parse(ownerURL.Reveal())
 	if err != nil {
 		return nil, Unreachable // the cause may quote the password
@@ -146,6 +146,7 @@ func ownerConfig(ctx context.Context, ownerURL config.Secret) (*pgx.ConnConfig, 
 	pc.Password, _ = parsed.User.Password()
 	pc.RuntimeParams = map[string]string{"application_name": "gatehouse-backend"}
 	pc.ConnectTimeout = connectTimeout
+	pc.LookupFunc = r.lookup(pc.LookupFunc)
 	// A statement that ctx does not reach, such as a driver's on its way out,
 	// must not wait for a server that has fallen silent.
 	if deadline, ok := ctx.Deadline(); ok {

@@ -24,7 +24,7 @@ import (
 // dedicatedTo is a database that is to be a tenant's own.
 func dedicatedTo(tenant string, owner config.Secret) pg.Dedicated {
 	return pg.Dedicated{
-		OwnerURL: owner, Tenant: tenant, Password: "Serving-Horse-7",
+		OwnerURL: owner, Tenant: tenant, Reach: pg.Reach{Local: dbtest.Local()}, Password: "Serving-Horse-7",
 		Login: "gh_tenant_" + strings.ToLower(strings.ReplaceAll(uuid.NewString(), "-", "")),
 	}
 }
@@ -264,11 +264,11 @@ func TestProvisionTakesOverWhatIsAbandoned(t *testing.T) {
 	}
 	next := dedicatedTo("next", u)
 	attempt := func(login string, err error) error {
-		next.Abandoned = func(_ context.Context, tenant string) (string, error) {
+		next.Abandoned = func(_ context.Context, tenant string) ([]string, error) {
 			if tenant != "left" {
 				t.Errorf("asked for %q", tenant)
 			}
-			return login, err
+			return []string{"gh_tenant_under_another_key", login}, err
 		}
 		_, err = provision(t, next)
 		return err
@@ -410,7 +410,7 @@ func TestProvisionEnds(t *testing.T) {
 	if !errors.Is(err, pg.ErrUnreachable) || pg.FaultOf(err) != pg.TimedOut {
 		t.Errorf("got %v", err)
 	}
-	err = pg.AsOwner(ctx, u, func(tenantdb.DBTX) error { return nil })
+	err = pg.AsOwner(ctx, pg.Reach{Local: dbtest.Local()}, u, func(tenantdb.DBTX) error { return nil })
 	if !problem.Is(err, problem.Unavailable) {
 		t.Errorf("got %v", err)
 	}

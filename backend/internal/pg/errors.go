@@ -119,6 +119,14 @@ func unreachable(err error) bool {
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
 }
 
+// NotConnected reports that no connection to the server came about: it is gone
+// or silent, or lets nobody in. What may be wrong with a statement is something
+// else, and so is a pool whose connections are all in use.
+func NotConnected(err error) bool {
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect) || errors.Is(err, errConnecting)
+}
+
 // NotResident reports that the tenant does not live in the database that was
 // asked; where it lives has to be looked up again.
 func NotResident(err error) bool {

@@ -69,6 +69,9 @@ func Conceal(err error) error {
 		return err
 	}
 	var told error = FaultOf(err)
+	if errors.Is(err, ErrForbidden) {
+		told = ErrForbidden
+	}
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
 		told = fmt.Errorf("%w (SQLSTATE %s)", told, e.Code)

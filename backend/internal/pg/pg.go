@@ -17,6 +17,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"gatehouse/backend/internal/controldb"
@@ -26,7 +27,7 @@ import (
 
 // Config is how the main database is reached while serving.
 type Config struct {
-	URL      config.Secret `env:"DATABASE_URL" doc:"PostgreSQL for serving, as role gh_app" example:"postgres://gh_app:PASSWORD@127.0.0.1:5432/gatehouse"`
+	URL      config.Secret `env:"DATABASE_URL" doc:"Required. PostgreSQL for serving, as role gh_app" example:"postgres://gh_app:PASSWORD@127.0.0.1:5432/gatehouse"`
 	MaxConns int           `env:"DATABASE_MAX_CONNS" envDefault:"20" doc:"Most connections that this process opens"`
 	PoolWait time.Duration `env:"DATABASE_POOL_WAIT" envDefault:"1s" doc:"Longest that a request waits for a connection before it is answered 503"`
 	Pooler   string        `env:"DATABASE_POOLER" envDefault:"session" doc:"What stands between: session for a direct connection, transaction for PgBouncer in transaction mode (no prepared statements)" kind:"session or transaction"`
@@ -35,7 +36,7 @@ type Config struct {
 // MaintConfig is how the main database is reached for what concerns more than
 // one tenant.
 type MaintConfig struct {
-	URL config.Secret `env:"MAINT_DATABASE_URL" doc:"PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
+	URL config.Secret `env:"MAINT_DATABASE_URL" doc:"Required. PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
 }
 
 // Validate implements [config.Checked].
@@ -102,10 +103,13 @@ const connectTimeout = 2 * time.Second
 
 // Open returns a pool that connects on demand; it does not wait for the
 // server. Close it when done.
-func Open(c Config) (*DB, error) { return open(c, connectTimeout) }
+func Open(c Config) (*DB, error) {
+	return open(c, connectTimeout, func(lookup pgconn.LookupFunc) pgconn.LookupFunc { return lookup })
+}
 
-// open gives each new connection so much time to come about.
-func open(c Config, connect time.Duration) (*DB, error) {
+// open gives each new connection so much time to come about, to an address that
+// a lookup of this kind finds.
+func open(c Config, connect time.Duration, lookup func(pgconn.LookupFunc) pgconn.LookupFunc) (*DB, error) {
 	pc, err := pgxpool.ParseConfig(c.URL.Reveal())
 	if err != nil {
 		return nil, errors.New("the database URL cannot be read") // the cause may quote the password
@@ -115,6 +119,7 @@ func open(c Config, connect time.Duration) (*DB, error) {
 	pc.MaxConnLifetime = time.Hour
 	pc.MaxConnLifetimeJitter = 10 * time.Minute
 	pc.ConnConfig.ConnectTimeout = connect
+	pc.ConnConfig.LookupFunc = lookup(pc.ConnConfig.LookupFunc)
 	pc.ConnConfig.RuntimeParams["application_name"] = "gatehouse-backend"
 	if c.Pooler == "transaction" {
 		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -161,7 +166,7 @@ func (db *DB) Check(ctx context.Context) error {
 }
 
 func (p plane) check(ctx context.Context, db *DB) error {
-	version, err := p.version(ctx, db)
+	version, err := p.version(ctx, db.Control())
 	if err != nil {
 		return fmt.Errorf("%s plane: %w", p.name, err)
 	}

@@ -345,7 +345,7 @@ func TestMigrateAndBootstrapRepeatedly(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := make([]error, 4)
 	for i := range errs {
-		wg.Go(func() { errs[i] = pg.Migrate(t.Context(), db.OwnerURL, slog.New(slog.DiscardHandler)) })
+		wg.Go(func() { _, errs[i] = pg.Migration{Log: slog.New(slog.DiscardHandler)}.Main(t.Context(), db.OwnerURL) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -359,5 +359,29 @@ func TestMigrateAndBootstrapRepeatedly(t *testing.T) {
 		if err := pg.Bootstrap(t.Context(), db.AdminURL, db.OwnerURL, db.URL, maint); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Whoever comes second waits for the first, but no longer than it may.
+func TestAlone(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	nothing := func(context.Context) error { return nil }
+	err := pg.Alone(t.Context(), db.OwnerURL, "work", func(ctx context.Context) error {
+		if err := pg.Alone(ctx, db.OwnerURL, "other work", nothing); err != nil {
+			t.Errorf("other work: got %v", err)
+		}
+		impatient, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		if err := pg.Alone(impatient, db.OwnerURL, "work", nothing); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("twice at once: got %v", err)
+		}
+		return errors.ErrUnsupported
+	})
+	if !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+	if err := pg.Alone(t.Context(), db.OwnerURL, "work", nothing); err != nil {
+		t.Errorf("afterwards: got %v", err)
 	}
 }

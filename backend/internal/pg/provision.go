@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/internal/problem"
@@ -45,7 +44,7 @@ const minServer = 150000
 // It is not safe against whoever owns the server: that may do as it likes with
 // what is in it.
 func Provision(ctx context.Context, d Dedicated, log *slog.Logger) (id uuid.UUID, err error) {
-	conn, err := dial(ctx, d.OwnerURL)
+	conn, err := dial(ctx, d.Reach, d.OwnerURL)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
@@ -217,12 +216,12 @@ func (p *provisioner) abandoned(ctx context.Context, tx pgx.Tx) (tenants []strin
 		if p.Abandoned == nil {
 			return nil, ErrUsed
 		}
-		login, err := p.Abandoned(ctx, id)
+		logins, err := p.Abandoned(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		var left bool
-		if err := tx.QueryRow(ctx, "select exists (select from pg_roles where rolname = $1)", login).Scan(&left); err != nil {
+		if err := tx.QueryRow(ctx, "select exists (select from pg_roles where rolname = any($1))", logins).Scan(&left); err != nil {
 			return nil, err
 		}
 		if !left {
@@ -309,18 +308,15 @@ func roleExists(err error) bool {
 // migrate brings the tenant plane up to date with gh_owner as the owner of
 // everything, whoever connects.
 func (p *provisioner) migrate(ctx context.Context) error {
-	pc, err := ownerConfig(ctx, p.OwnerURL)
+	pc, err := ownerConfig(ctx, p.Reach, p.OwnerURL)
 	if err != nil {
 		return err
 	}
-	db := stdlib.OpenDB(*pc, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "set role "+OwnerRole)
-		return err
-	}))
+	db := openAsOwner(pc)
 	defer db.Close()
-	for _, plane := range planes {
-		if plane.name == tenantPlane {
-			return plane.migrate(ctx, db, p.log)
+	for _, plane := range planesOf(tenantPlane) {
+		if _, err := plane.migrate(ctx, db, p.log); err != nil {
+			return err
 		}
 	}
 	return nil

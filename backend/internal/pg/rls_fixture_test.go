@@ -96,6 +96,7 @@ func suppliers(b tenantData) map[string]func(v int) string {
 		"age_lte":        of("contacts", "age"),
 		"created_gte":    always("-infinity"),
 		"created_lt":     always("infinity"),
+		"kept_seconds":   always("900"),
 		"keep_id":        always(uuid.NewString()),
 		"old_hash":       of("users", "password_hash"),
 		"password_hash":  always("another hash"),

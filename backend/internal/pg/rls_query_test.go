@@ -27,11 +27,27 @@ var (
 	parameter      = regexp.MustCompile(`sqlc\.(narg|arg)\('?(\w+)'?\)|@(\w+)`)
 )
 
-// parseQueries reads the queries as they are written, with the names of their
-// parameters.
+// parseQueries reads the queries of the tenant plane as they are written, with the
+// names of their parameters.
 func parseQueries(t *testing.T) []query {
 	t.Helper()
-	files, err := filepath.Glob("../../../sql/tenant/queries/*.sql")
+	// Reading comes first: writing may change rows of a, and then there would be
+	// less to compare.
+	reading, writing := []query{}, []query{}
+	for _, q := range parsePlane(t, "tenant", table) {
+		if q.reads() {
+			reading = append(reading, q)
+		} else {
+			writing = append(writing, q)
+		}
+	}
+	return append(reading, writing...)
+}
+
+// parsePlane reads the queries of a plane, whose tables the pattern finds.
+func parsePlane(t *testing.T, plane string, table *regexp.Regexp) []query {
+	t.Helper()
+	files, err := filepath.Glob("../../../sql/" + plane + "/queries/*.sql")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("found %d files of queries, error %v", len(files), err)
 	}
@@ -58,17 +74,7 @@ func parseQueries(t *testing.T) []query {
 			found = append(found, q)
 		}
 	}
-	// Reading comes first: writing may change rows of a, and then there would be
-	// less to compare.
-	reading, writing := []query{}, []query{}
-	for _, q := range found {
-		if q.reads() {
-			reading = append(reading, q)
-		} else {
-			writing = append(writing, q)
-		}
-	}
-	return append(reading, writing...)
+	return found
 }
 
 var writes = regexp.MustCompile(`(?i)\b(?:insert into|update|delete from)\s+tenant\.`)
@@ -85,27 +91,35 @@ func strip(sql string) (stripped string, taken int) {
 // row v.
 func (h *harness) bind(q query, sql, tenant string, v int, narg bool) (numbered string, args []*string, ok bool) {
 	h.t.Helper()
-	numbers := map[string]int{}
 	ok = true
+	numbered, args = number(sql, func(name string, nullable bool) *string {
+		value, found := h.supply(q, name, tenant, v)
+		if !found {
+			h.t.Errorf("%s: nothing supplies @%s; add it to suppliers", q.name, name)
+			ok = false
+		}
+		if nullable && !narg {
+			return nil
+		}
+		return &value
+	})
+	return numbered, args, ok
+}
+
+// number replaces the named parameters of a query by numbers and returns their
+// values in that order.
+func number(sql string, value func(name string, narg bool) *string) (numbered string, args []*string) {
+	numbers := map[string]int{}
 	numbered = parameter.ReplaceAllStringFunc(sql, func(match string) string {
 		m := parameter.FindStringSubmatch(match)
 		name := m[2] + m[3]
 		if numbers[name] == 0 {
-			value, found := h.supply(q, name, tenant, v)
-			if !found {
-				h.t.Errorf("%s: nothing supplies @%s; add it to suppliers", q.name, name)
-				ok = false
-			}
-			arg := &value
-			if m[1] == "narg" && !narg {
-				arg = nil
-			}
-			args = append(args, arg)
+			args = append(args, value(name, m[1] == "narg"))
 			numbers[name] = len(args)
 		}
 		return fmt.Sprintf("$%d", numbers[name])
 	})
-	return numbered, args, ok
+	return numbered, args
 }
 
 // supply returns the value of a parameter, which is what suppliers have, or

@@ -28,6 +28,9 @@ var exempt = map[string]string{
 	"SchemaVersion":      "reads the version of the schema, which is nobody's",
 	"TryIdempotencyLock": "takes a lock whose name holds the tenant, and reads nothing",
 	"LockLogins":         "takes a lock whose name holds the tenant, and reads nothing",
+	"TryFence":           "takes a lock whose name holds the tenant, and reads nothing",
+	"TryHousekeeping":    "takes a lock of the database, and reads nothing",
+	"IsFenced":           "reads app.residents, which the service role may not",
 }
 
 // Queries that name no tenant, because they are for gh_maint. They are tested

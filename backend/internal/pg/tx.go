@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +14,10 @@ import (
 const (
 	// txTries is how often a transaction that lost a race is run in all.
 	txTries = 3
+	// txPause is the longest pause before the second try, twice that before the
+	// third. Whoever won the race is woken up meanwhile: without it the loser may be
+	// quicker, and they meet again.
+	txPause = 40 * time.Millisecond
 	// commitTimeout lets a transaction that is done commit even when the
 	// request's time is over: its outcome would be unknown otherwise.
 	commitTimeout = 2 * time.Second
@@ -26,6 +31,12 @@ func (db *DB) InTx(ctx context.Context, s Scope, fn func(tx tenantdb.DBTX) error
 		err := db.inTx(ctx, s, fn)
 		if try == txTries || !lostRace(err) {
 			return translate(err)
+		}
+		pause := txPause/2 + rand.N(txPause/2) //nolint:gosec // there is nothing to guess
+		select {
+		case <-ctx.Done():
+			return translate(err)
+		case <-time.After(time.Duration(try) * pause):
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ import (
 // relay stands before a server and can be cut.
 type relay struct {
 	net.Listener
+	down  atomic.Bool  // lets nobody through
+	came  atomic.Int64 // connections, let through or not
 	mu    sync.Mutex
 	conns map[net.Conn]bool
 }
@@ -39,6 +42,11 @@ func newRelay(t *testing.T, server string) *relay {
 			client, err := ln.Accept()
 			if err != nil {
 				return
+			}
+			r.came.Add(1)
+			if r.down.Load() {
+				_ = client.Close()
+				continue
 			}
 			up, err := net.Dial("tcp", server)
 			if err != nil {

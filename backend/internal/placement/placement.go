@@ -6,6 +6,7 @@ package placement
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -17,10 +18,12 @@ import (
 
 // Config is how dedicated databases are reached.
 type Config struct {
-	Key       config.Secret `env:"TENANT_DB_KEY" doc:"Key that seals the connection strings of dedicated databases; without it they are lost"`
-	Pools     int           `env:"TENANT_POOLS" envDefault:"50" doc:"Most dedicated databases that this process is connected to at once"`
-	PoolConns int           `env:"TENANT_POOL_MAX_CONNS" envDefault:"4" doc:"Most connections to each dedicated database"`
-	OnMain    string        `env:"TENANT_DB_ON_MAIN_SERVER" envDefault:"deny" doc:"Whether a dedicated database may be on a server where gh_owner can sign in, such as that of the main database; its owner could read every tenant there" kind:"deny or allow"`
+	Key       config.Secret  `env:"TENANT_DB_KEY" doc:"Required. Keys that seal the connection strings of dedicated databases, comma-separated, newest first: the first seals, all open; without them the strings are lost"`
+	Pools     int            `env:"TENANT_POOLS" envDefault:"50" doc:"Most dedicated databases that this process is connected to at once"`
+	PoolConns int            `env:"TENANT_POOL_MAX_CONNS" envDefault:"4" doc:"Most connections to each dedicated database"`
+	Local     []netip.Prefix `env:"TENANT_DB_LOCAL_NETWORKS" doc:"Networks of loopback, link-local or cloud metadata addresses where dedicated databases may be; any other such address is refused" kind:"comma-separated networks such as 127.0.0.0/8"`
+	Connect   time.Duration  `env:"TENANT_DB_CONNECT_TIMEOUT" envDefault:"500ms" doc:"Longest that a new connection to a dedicated database may take; one that is far away needs several round trips"`
+	OnMain    string         `env:"TENANT_DB_ON_MAIN_SERVER" envDefault:"deny" doc:"Whether a dedicated database may be on a server where gh_owner can sign in, such as that of the main database; its owner could read every tenant there" kind:"deny or allow"`
 }
 
 // allow is what OnMain has to be for a database on the main server.
@@ -28,9 +31,12 @@ const allow = "allow"
 
 // Validate implements [config.Checked].
 func (c *Config) Validate(m *config.Mistakes) {
-	m.Strong("TENANT_DB_KEY", c.Key)
+	CheckKeys(m, c.Key)
 	m.Range("TENANT_POOLS", c.Pools, 1, 10_000)
 	m.Range("TENANT_POOL_MAX_CONNS", c.PoolConns, 1, 1000)
+	if c.Connect < 50*time.Millisecond || c.Connect > 10*time.Second {
+		m.Add("TENANT_DB_CONNECT_TIMEOUT", "is %v; 50ms to 10s is allowed", c.Connect)
+	}
 	if c.OnMain != "deny" && c.OnMain != allow {
 		m.Add("TENANT_DB_ON_MAIN_SERVER", "is %q; deny or allow is wanted", c.OnMain)
 	}
@@ -69,6 +75,7 @@ type Directory struct {
 	mu     sync.Mutex
 	routes map[string]route
 	pools  map[string]*pool
+	swept  time.Time
 }
 
 // route says where a tenant's data is. Sealed is the connection string of a
@@ -116,11 +123,7 @@ func (d *Directory) Forget(tenant string) {
 	defer d.mu.Unlock()
 	where := d.routes[tenant]
 	delete(d.routes, tenant)
-	if p := d.pools[where.sealed]; p != nil {
-		delete(d.pools, where.sealed)
-		p.retired = true
-		p.closeIfUnused()
-	}
+	d.retire(where.sealed)
 }
 
 // Close closes the pools of dedicated databases, waiting for connections in
@@ -140,6 +143,7 @@ func (d *Directory) Close() {
 // kept, since any text can be asked for.
 func (d *Directory) find(ctx context.Context, tenant string) (route, error) {
 	d.mu.Lock()
+	d.sweep()
 	known, ok := d.routes[tenant]
 	d.mu.Unlock()
 	if ok && d.now().Before(known.expires) {
@@ -186,6 +190,9 @@ func (d *Directory) keep(tenant string, r route) {
 	defer d.mu.Unlock()
 	if len(d.routes) >= maxRoutes {
 		clear(d.routes)
+	}
+	if was, ok := d.routes[tenant]; ok && was.sealed != r.sealed {
+		d.retire(was.sealed)
 	}
 	d.routes[tenant] = r
 }

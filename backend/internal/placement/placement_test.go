@@ -51,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	main := dbtest.New(t)
 	main.AddTenant(t, "acme", "open")
 	c := &clock{now: time.Now()}
-	d, err := New(Config{Key: testKey, Pools: 2, PoolConns: 2, OnMain: allow}, main.DB, pg.Config{PoolWait: 5 * time.Second, Pooler: "session"},
+	d, err := New(Config{Key: testKey, Pools: 2, PoolConns: 2, OnMain: allow, Local: dbtest.Local(), Connect: 10 * time.Second}, main.DB, pg.Config{PoolWait: 5 * time.Second, Pooler: "session"},
 		slog.New(slog.DiscardHandler), c.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func (w *world) route(tenant string, u config.Secret, sealed Sealed) {
 	dbtest.Exec(w.t, w.main.AdminURL, "insert into control.tenants (id, name, placement) values ($1, $1, 'dedicated') on conflict (id) do update set placement = 'dedicated'", tenant)
 	dbtest.Exec(w.t, w.main.AdminURL, `insert into control.placements (tenant_id, database_key, sealed_owner_url, sealed_url) values ($1, $2, $3, $4)
 		on conflict (tenant_id) do update set database_key = excluded.database_key, sealed_owner_url = excluded.sealed_owner_url, sealed_url = excluded.sealed_url`,
-		tenant, w.DatabaseKey(parse(w.t, u)), sealed.OwnerURL, sealed.ServingURL)
+		tenant, w.DatabaseKeys(parse(w.t, u))[0], sealed.OwnerURL, sealed.ServingURL)
 }
 
 // where returns the database that a tenant's statements reach.
@@ -420,7 +420,7 @@ func TestReprovision(t *testing.T) {
 	}
 
 	// After the key was lost the strings can be given anew.
-	lost, err := New(Config{Key: otherKey, Pools: 1, PoolConns: 1, OnMain: allow}, w.main.DB, pg.Config{PoolWait: time.Second}, slog.New(slog.DiscardHandler), time.Now)
+	lost, err := New(Config{Key: otherKey, Pools: 1, PoolConns: 1, OnMain: allow, Local: dbtest.Local(), Connect: 10 * time.Second}, w.main.DB, pg.Config{PoolWait: time.Second}, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,7 +457,7 @@ func TestNotOnTheMainServer(t *testing.T) {
 		}
 	}
 	if dbtest.Value[bool](t, w.main.AdminURL, "select pg_has_role($1, 'gh_owner', 'member') or exists (select from pg_roles where rolname = $2)",
-		u.User.Username(), w.sealer.login("own", u)) {
+		u.User.Username(), w.sealer.logins("own", u)[0]) {
 		t.Error("roles were made or granted")
 	}
 	if n := dbtest.Value[int](t, own, "select count(*)::int from pg_namespace where nspname in ('app', 'tenant')"); n != 0 {
@@ -474,7 +474,7 @@ func TestNotOnTheMainServer(t *testing.T) {
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	for word, valid := range map[string]bool{"deny": true, "allow": true, "": false, "yes": false} {
-		c, m := Config{Key: testKey, Pools: 1, PoolConns: 1, OnMain: word}, &config.Mistakes{}
+		c, m := Config{Key: testKey, Pools: 1, PoolConns: 1, OnMain: word, Connect: time.Second}, &config.Mistakes{}
 		if c.Validate(m); (len(m.Names()) == 0) != valid {
 			t.Errorf("%q: got %v", word, m.Names())
 		}
@@ -498,7 +498,7 @@ func TestLeave(t *testing.T) {
 	}
 	dbtest.Exec(t, w.main.AdminURL, "update control.tenants set status = 'deleted' where id = 'own'")
 	for range 2 {
-		err := w.Leave(t.Context(), "own", sealed.OwnerURL, func(tx tenantdb.DBTX) error {
+		err := w.Leave(t.Context(), "own", sealed, func(tx tenantdb.DBTX) error {
 			var q tenantdb.Queries
 			return q.ExpelTenant(t.Context(), tx, "own")
 		})
@@ -506,13 +506,13 @@ func TestLeave(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := dbtest.Value[int](t, w.main.AdminURL, "select count(*)::int from pg_roles where rolname = $1", w.sealer.login("own", parse(t, own))); n != 0 {
+	if n := dbtest.Value[int](t, w.main.AdminURL, "select count(*)::int from pg_roles where rolname = $1", w.sealer.logins("own", parse(t, own))[0]); n != 0 {
 		t.Error("the login is still there")
 	}
 	if _, err := reached(t, other, "own"); !problem.Is(err, problem.Unauthenticated) {
 		t.Errorf("got %v", err)
 	}
-	if err := w.Leave(t.Context(), "acme", sealed.OwnerURL, nil); !errors.Is(err, errSealed) {
+	if err := w.Leave(t.Context(), "acme", sealed, nil); !errors.Is(err, errSealed) {
 		t.Errorf("of another tenant: got %v", err)
 	}
 }
@@ -549,7 +549,7 @@ func TestProbe(t *testing.T) {
 	if err := probe(); err != nil {
 		t.Error(err)
 	}
-	dbtest.Exec(t, w.main.AdminURL, "alter role "+w.sealer.login("own", parse(t, own))+" password 'Other-Horse-8'")
+	dbtest.Exec(t, w.main.AdminURL, "alter role "+w.sealer.logins("own", parse(t, own))[0]+" password 'Other-Horse-8'")
 	if err := probe(); err != nil {
 		t.Errorf("the open pool was not used: %v", err)
 	}

@@ -17,8 +17,9 @@ type pool struct {
 	db *pg.DB
 	// users are those that hold the pool at the moment; while there is one, it
 	// is not closed.
-	users int
-	used  time.Time
+	users   int
+	used    time.Time // by a request
+	breaker breaker
 	// retired is a pool that nobody finds any more; its last user closes it.
 	retired bool
 }
@@ -42,15 +43,16 @@ var (
 var errPoolsBusy = errors.New("all pools of dedicated databases are in use")
 
 // borrow returns the database of a tenant, and whether it is a dedicated one.
-// Give it back with the function that comes with it once a connection has been
-// taken or is not needed any more.
-func (d *Directory) borrow(ctx context.Context, tenant string) (db *pg.DB, own bool, giveBack func(), err error) {
+// Give it back, with what came of it, with the function that comes with it once
+// a connection has been taken or is not needed any more. A dedicated one that is
+// out of reach is refused at once.
+func (d *Directory) borrow(ctx context.Context, tenant string) (db *pg.DB, own bool, giveBack func(error), err error) {
 	where, err := d.find(ctx, tenant)
 	if err != nil {
 		return nil, false, nil, err
 	}
 	if where.sealed == "" {
-		return d.shared, false, func() {}, nil
+		return d.shared, false, func(error) {}, nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -60,13 +62,22 @@ func (d *Directory) borrow(ctx context.Context, tenant string) (db *pg.DB, own b
 			return nil, true, nil, err
 		}
 	}
-	return p.db, true, d.use(p), nil
+	if !p.breaker.allow(d.now()) {
+		return nil, true, nil, problem.Wrap(problem.Unavailable, errTripped)
+	}
+	p.used = d.now()
+	leave := d.use(p)
+	return p.db, true, func(err error) {
+		d.mu.Lock()
+		p.breaker.note(err, d.now())
+		d.mu.Unlock()
+		leave()
+	}, nil
 }
 
 // use counts another user of a pool. It is called with the lock held.
-func (d *Directory) use(p *pool) (giveBack func()) {
+func (d *Directory) use(p *pool) (leave func()) {
 	p.users++
-	p.used = d.now()
 	return func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -85,7 +96,7 @@ func (d *Directory) open(tenant string, where route) (*pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := pg.Open(c)
+	db, err := pg.OpenDedicated(c, d.reach(), d.config.Connect)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +116,39 @@ func (d *Directory) poolConfig(tenant string, sealed []byte) (pg.Config, error) 
 	return c, nil
 }
 
+// retire takes away the pool of a sealed connection string, if it is open. It is
+// closed once nobody uses it. It is called with the lock held.
+func (d *Directory) retire(sealed string) {
+	if p := d.pools[sealed]; p != nil {
+		delete(d.pools, sealed)
+		p.retired = true
+		p.closeIfUnused()
+	}
+}
+
+const (
+	// idleTime is how long a pool stays open that no request uses, and sweepEvery
+	// how often such are looked for.
+	idleTime   = 5 * time.Minute
+	sweepEvery = 30 * time.Second
+)
+
+// sweep closes the pools that have been unused for long. It is called with the
+// lock held, by whoever looks for a tenant: while nobody does, the pools close
+// their idle connections by themselves.
+func (d *Directory) sweep() {
+	now := d.now()
+	if now.Sub(d.swept) < sweepEvery {
+		return
+	}
+	d.swept = now
+	for sealed, p := range d.pools {
+		if p.users == 0 && !p.db.Busy() && now.Sub(p.used) >= idleTime {
+			d.retire(sealed)
+		}
+	}
+}
+
 // evict closes the pool that has been unused for longest, if there is one that
 // nobody uses. It is called with the lock held.
 func (d *Directory) evict() bool {
@@ -117,10 +161,7 @@ func (d *Directory) evict() bool {
 	if oldest == "" {
 		return false
 	}
-	p := d.pools[oldest]
-	delete(d.pools, oldest)
-	p.retired = true
-	p.closeIfUnused()
+	d.retire(oldest)
 	return true
 }
 
@@ -131,9 +172,9 @@ func (d *Directory) Probe(ctx context.Context, tenant string, sealed []byte, con
 	d.mu.Lock()
 	p := d.pools[string(sealed)]
 	if p != nil {
-		giveBack := d.use(p)
+		leave := d.use(p)
 		d.mu.Unlock()
-		defer giveBack()
+		defer leave()
 		return pg.Conceal(fn(ctx, p.db))
 	}
 	d.mu.Unlock()
@@ -141,7 +182,8 @@ func (d *Directory) Probe(ctx context.Context, tenant string, sealed []byte, con
 	if err != nil {
 		return err
 	}
-	db, err := pg.OpenBriefly(c, connect)
+	c.MaxConns = 1
+	db, err := pg.OpenDedicated(c, d.reach(), connect)
 	if err != nil {
 		return err
 	}

@@ -25,20 +25,21 @@ type Sealed struct {
 // Exists reports whether the control plane knows a tenant.
 type Exists func(ctx context.Context, tenant string) (bool, error)
 
-// DatabaseKey returns what two connection strings of one database have in
-// common. It tells nothing to who does not have the key.
-func (d *Directory) DatabaseKey(u *url.URL) []byte { return d.sealer.databaseKey(u) }
+// DatabaseKeys returns what two connection strings of one database have in
+// common, for each key of TENANT_DB_KEY: by the first one the database goes from
+// now on. It tells nothing to who does not have the key.
+func (d *Directory) DatabaseKeys(u *url.URL) [][]byte { return d.sealer.databaseKeys(u) }
 
 // Provision makes a database ready for a new tenant (see [pg.Provision]) and
 // seals the connection strings. The URL has been through [ParseURL]. What an
 // attempt left that failed, for a tenant that does not exist, is taken over.
 func (d *Directory) Provision(ctx context.Context, tenant string, u *url.URL, exists Exists) (Sealed, error) {
 	target := d.dedicated(tenant, u, rand.Text())
-	target.Abandoned = func(ctx context.Context, other string) (string, error) {
+	target.Abandoned = func(ctx context.Context, other string) ([]string, error) {
 		if known, err := exists(ctx, other); known || err != nil {
-			return "", err
+			return nil, err
 		}
-		return d.sealer.login(other, u), nil
+		return d.sealer.logins(other, u), nil
 	}
 	return d.provision(ctx, tenant, u, target)
 }
@@ -47,16 +48,17 @@ func (d *Directory) Provision(ctx context.Context, tenant string, u *url.URL, ex
 // the tenant has; any other database is [pg.ErrOther]. Backends that still go by
 // the former connection string are not disturbed.
 //
-// When the former one does not open, because TENANT_DB_KEY is a new one, the
+// When the former one does not open, because TENANT_DB_KEY was lost, the
 // database only has to be one where the tenant lives.
 func (d *Directory) Reprovision(ctx context.Context, tenant string, u *url.URL, former Sealed) (Sealed, error) {
 	target := d.dedicated(tenant, u, rand.Text())
 	_, id, _ := d.sealer.openOwner(tenant, former.OwnerURL) // uuid.Nil expects any
 	target.Expected = &id
-	if serving, err := d.sealer.open(tenant, servingURL, former.ServingURL); err == nil {
-		if before, err := url.Parse(serving.Reveal()); err == nil && before.User.Username() == target.Login {
-			target.Password, _ = before.User.Password()
-		}
+	// A login that was made under another key is kept, too, for a database that
+	// goes by the same name.
+	if before, err := d.serving(tenant, former); err == nil && database(before) == database(u) {
+		target.Login = before.User.Username()
+		target.Password, _ = before.User.Password()
 	}
 	return d.provision(ctx, tenant, u, target)
 }
@@ -86,8 +88,8 @@ func (d *Directory) Retire(ctx context.Context, tenant string, u *url.URL) error
 
 // Leave runs fn like [Directory.AsOwner] and then drops the serving login: the
 // tenant is not served from there any more.
-func (d *Directory) Leave(ctx context.Context, tenant string, sealed []byte, fn func(tx tenantdb.DBTX) error) error {
-	plain, _, err := d.sealer.openOwner(tenant, sealed)
+func (d *Directory) Leave(ctx context.Context, tenant string, s Sealed, fn func(tx tenantdb.DBTX) error) error {
+	plain, _, err := d.sealer.openOwner(tenant, s.OwnerURL)
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,24 @@ func (d *Directory) Leave(ctx context.Context, tenant string, sealed []byte, fn 
 	if err != nil {
 		return errSealed // the cause may quote the password
 	}
-	return pg.Retire(ctx, d.dedicated(tenant, u, ""), fn)
+	target := d.dedicated(tenant, u, "")
+	if before, err := d.serving(tenant, s); err == nil {
+		target.Login = before.User.Username()
+	}
+	return pg.Retire(ctx, target, fn)
+}
+
+// serving opens the connection string that serves a tenant.
+func (d *Directory) serving(tenant string, s Sealed) (*url.URL, error) {
+	plain, err := d.sealer.open(tenant, servingURL, s.ServingURL)
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(plain.Reveal())
+	if err != nil {
+		return nil, errSealed // the cause may quote the password
+	}
+	return u, nil
 }
 
 // AsOwner runs fn as the owner of a tenant's dedicated database, whose sealed
@@ -105,24 +124,31 @@ func (d *Directory) AsOwner(ctx context.Context, tenant string, sealed []byte, f
 	if err != nil {
 		return err
 	}
-	return pg.AsOwner(ctx, u, fn)
+	return pg.AsOwner(ctx, d.reach(), u, fn)
 }
+
+func (d *Directory) reach() pg.Reach { return pg.Reach{Local: d.config.Local} }
 
 func (d *Directory) dedicated(tenant string, u *url.URL, password string) pg.Dedicated {
 	return pg.Dedicated{
 		OwnerURL: config.Secret(u.String()),
 		Tenant:   tenant,
-		Login:    d.sealer.login(tenant, u),
+		Reach:    d.reach(),
+		Login:    d.sealer.logins(tenant, u)[0],
 		Password: password,
 		Apart:    d.config.OnMain != allow,
 	}
 }
 
-// login names the role that serves a tenant from a database: always the same
-// for both, so that a repeated attempt finds its own, and two tenants on one
-// server never share one.
-func (s *sealer) login(tenant string, u *url.URL) string {
-	return "gh_tenant_" + hex.EncodeToString(s.sum("login", tenant, database(u))[:8])
+// logins name the role that serves a tenant from a database, under each key:
+// always the same for both, so that a repeated attempt finds its own, and two
+// tenants on one server never share one.
+func (s *sealer) logins(tenant string, u *url.URL) []string {
+	var names []string
+	for _, sum := range s.sums("login", tenant, database(u)) {
+		names = append(names, "gh_tenant_"+hex.EncodeToString(sum[:8]))
+	}
+	return names
 }
 
 // sealOwner puts the database's identity in front of the owner's connection

@@ -39,7 +39,7 @@ func (d *Directory) with(ctx context.Context, tenant string, fn func(db *pg.DB, 
 			return err
 		}
 		err = fn(db, own)
-		giveBack()
+		giveBack(err)
 		noLogin := own && pg.LoginRefused(err)
 		if own {
 			err = pg.Conceal(err)

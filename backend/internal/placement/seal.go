@@ -24,8 +24,12 @@ import (
 
 // sealer encrypts the connection strings of dedicated databases with
 // AES-256-GCM. A sealed string opens only for the tenant and the purpose that
-// it was sealed for.
+// it was sealed for. The first key seals, all open.
 type sealer struct {
+	keys []sealKey
+}
+
+type sealKey struct {
 	aead cipher.AEAD
 	mac  []byte
 }
@@ -36,65 +40,121 @@ const (
 	servingURL = "serving"
 )
 
-// errSealed says that a sealed string was not made with this key, or for
+// errSealed says that a sealed string was not made with these keys, or for
 // another tenant or purpose.
 var errSealed = errors.New("a sealed connection string does not open; was TENANT_DB_KEY changed?")
 
-func newSealer(secret config.Secret) (*sealer, error) {
+// Keys are the keys in TENANT_DB_KEY, comma-separated: the first seals, all
+// open.
+func Keys(setting config.Secret) []config.Secret {
+	var keys []config.Secret
+	for key := range strings.SplitSeq(setting.Reveal(), ",") {
+		keys = append(keys, config.Secret(strings.TrimSpace(key)))
+	}
+	return keys
+}
+
+// CheckKeys reports keys in TENANT_DB_KEY that are weak, given twice or too
+// many.
+func CheckKeys(m *config.Mistakes, setting config.Secret) {
+	keys := Keys(setting)
+	for i, key := range keys {
+		m.Strong("TENANT_DB_KEY", key)
+		if key != "" && slices.Contains(keys[:i], key) {
+			m.Add("TENANT_DB_KEY", "has a key twice")
+		}
+	}
+	if len(keys) > maxKeys {
+		m.Add("TENANT_DB_KEY", "has %d keys; at most %d are allowed", len(keys), maxKeys)
+	}
+}
+
+// maxKeys bounds the keys that are tried. Two are enough to rotate.
+const maxKeys = 8
+
+func newSealer(setting config.Secret) (*sealer, error) {
+	s := &sealer{}
+	for _, secret := range Keys(setting) {
+		key, err := newSealKey(secret)
+		if err != nil {
+			return nil, fmt.Errorf("derive the key of connection strings: %w", err)
+		}
+		s.keys = append(s.keys, key)
+	}
+	return s, nil
+}
+
+func newSealKey(secret config.Secret) (sealKey, error) {
 	derive := func(purpose string) ([]byte, error) {
 		return hkdf.Key(sha256.New, []byte(secret.Reveal()), nil, "gatehouse tenant database "+purpose, 32)
 	}
 	key, err := derive("seal v1")
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of connection strings: %w", err)
+		return sealKey{}, err
 	}
 	mac, err := derive("identity v1")
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of connection strings: %w", err)
+		return sealKey{}, err
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, err
+		return sealKey{}, err
 	}
 	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, err
-	}
-	return &sealer{aead: aead, mac: mac}, nil
+	return sealKey{aead, mac}, err
 }
 
 func (s *sealer) seal(tenant, purpose string, u config.Secret) []byte {
-	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(u)+s.aead.Overhead())
+	aead := s.keys[0].aead
+	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(u)+aead.Overhead())
 	rand.Read(nonce) // never fails (crypto/rand)
-	return s.aead.Seal(nonce, nonce, []byte(u.Reveal()), []byte(purpose+"\x00"+tenant))
+	return aead.Seal(nonce, nonce, []byte(u.Reveal()), []byte(purpose+"\x00"+tenant))
 }
 
 func (s *sealer) open(tenant, purpose string, sealed []byte) (config.Secret, error) {
-	if len(sealed) < s.aead.NonceSize() {
-		return "", errSealed
+	for _, key := range s.keys {
+		if plain, err := key.open(tenant, purpose, sealed); err == nil {
+			return plain, nil
+		}
 	}
-	plain, err := s.aead.Open(nil, sealed[:s.aead.NonceSize()], sealed[s.aead.NonceSize():], []byte(purpose+"\x00"+tenant))
-	if err != nil {
-		return "", errSealed
-	}
-	return config.Secret(plain), nil
+	return "", errSealed
 }
 
-// databaseKey is the same for connection strings of one host, port and
-// database, whatever else they say. It tells nothing without the key.
-func (s *sealer) databaseKey(u *url.URL) []byte {
+func (k sealKey) open(tenant, purpose string, sealed []byte) (config.Secret, error) {
+	n := k.aead.NonceSize()
+	if len(sealed) < n {
+		return "", errSealed
+	}
+	plain, err := k.aead.Open(nil, sealed[:n], sealed[n:], []byte(purpose+"\x00"+tenant))
+	return config.Secret(plain), err
+}
+
+// fresh reports whether a string is sealed with the first key.
+func (s *sealer) fresh(tenant, purpose string, sealed []byte) bool {
+	_, err := s.keys[0].open(tenant, purpose, sealed)
+	return err == nil
+}
+
+// databaseKeys returns, for each key, what is the same for connection strings
+// of one host, port and database, whatever else they say. It tells nothing
+// without the key.
+func (s *sealer) databaseKeys(u *url.URL) [][]byte {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	if addr, err := netip.ParseAddr(host); err == nil {
 		host = addr.Unmap().String()
 	}
-	return s.sum("database", net.JoinHostPort(host, cmp.Or(u.Port(), "5432")), database(u))
+	return s.sums("database", net.JoinHostPort(host, cmp.Or(u.Port(), "5432")), database(u))
 }
 
-// sum is a keyed hash of texts without NUL.
-func (s *sealer) sum(texts ...string) []byte {
-	h := hmac.New(sha256.New, s.mac)
-	h.Write([]byte(strings.Join(texts, "\x00")))
-	return h.Sum(nil)
+// sums are keyed hashes of texts without NUL, one with each key.
+func (s *sealer) sums(texts ...string) [][]byte {
+	sums := make([][]byte, 0, len(s.keys))
+	for _, key := range s.keys {
+		h := hmac.New(sha256.New, key.mac)
+		h.Write([]byte(strings.Join(texts, "\x00")))
+		sums = append(sums, h.Sum(nil))
+	}
+	return sums
 }
 
 // database is the name of the database in a connection string.

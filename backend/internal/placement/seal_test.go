@@ -79,7 +79,7 @@ func TestDatabaseKey(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		return string(s.databaseKey(u))
+		return string(s.databaseKeys(u)[0])
 	}
 	base := key("postgres://owner:x@db.example.com/acme")
 	for _, same := range []string{
@@ -101,11 +101,11 @@ func TestDatabaseKey(t *testing.T) {
 		t.Error("two forms of an address are two databases")
 	}
 	u, _ := ParseURL("postgres://owner:x@db.example.com/acme")
-	if bytes.Equal(newTestSealer(t, otherKey).databaseKey(u), []byte(base)) {
+	if bytes.Equal(newTestSealer(t, otherKey).databaseKeys(u)[0], []byte(base)) {
 		t.Error("the key does not matter")
 	}
-	if s.login("acme", u) == s.login("globex", u) || len(s.login("acme", u)) > 63 {
-		t.Errorf("got %s", s.login("acme", u))
+	if s.logins("acme", u)[0] == s.logins("globex", u)[0] || len(s.logins("acme", u)[0]) > 63 {
+		t.Errorf("got %s", s.logins("acme", u))
 	}
 }
 

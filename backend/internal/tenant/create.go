@@ -74,7 +74,11 @@ func (c *creation) work(ctx context.Context, tx tenantdb.DBTX) (controldb.Tenant
 // place takes the database for the tenant, so that nobody else does, and then
 // makes it ready.
 func (c *creation) place(ctx context.Context, tx tenantdb.DBTX, id string) error {
-	err := c.control.AddPlacement(ctx, tx, controldb.AddPlacementParams{TenantID: id, DatabaseKey: c.Directory.DatabaseKey(c.url)})
+	keys := c.Directory.DatabaseKeys(c.url)
+	if err := c.free(ctx, tx, id, keys); err != nil {
+		return err
+	}
+	err := c.control.AddPlacement(ctx, tx, controldb.AddPlacementParams{TenantID: id, DatabaseKey: keys[0]})
 	if pg.Violates(err, "placements_database_unique") {
 		return errTaken
 	}
@@ -88,6 +92,15 @@ func (c *creation) place(ctx context.Context, tx tenantdb.DBTX, id string) error
 		c.provisioned = c.provisioned || err == nil
 		return sealed, err
 	})
+}
+
+// free refuses a database that another tenant has, under whichever key.
+func (s *Service) free(ctx context.Context, tx tenantdb.DBTX, id string, keys [][]byte) error {
+	taken, err := s.control.DatabaseTaken(ctx, tx, controldb.DatabaseTakenParams{TenantID: id, DatabaseKeys: keys})
+	if err == nil && taken {
+		err = errTaken
+	}
+	return err
 }
 
 // exists reports whether there is a tenant, or one is being made.

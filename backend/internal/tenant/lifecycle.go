@@ -7,6 +7,7 @@ import (
 	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/pg"
+	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/trail"
 	"gatehouse/internal/limit"
@@ -223,7 +224,8 @@ func (s *Service) delete(ctx context.Context, by trail.Origin, id string, match 
 	s.Directory.Forget(id)
 	return s.tell(ctx, t, "The tenant is deleted, but its own database could not be told; please repeat.",
 		func(tx tenantdb.DBTX, own controldb.Placement) error {
-			err := s.Directory.Leave(ctx, id, own.SealedOwnerURL, func(tx tenantdb.DBTX) error { return s.expel(ctx, tx, id) })
+			sealed := placement.Sealed{OwnerURL: own.SealedOwnerURL, ServingURL: own.SealedURL}
+			err := s.Directory.Leave(ctx, id, sealed, func(tx tenantdb.DBTX) error { return s.expel(ctx, tx, id) })
 			if err != nil {
 				return err
 			}

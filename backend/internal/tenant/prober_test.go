@@ -39,7 +39,7 @@ func (c *clock) pass(d time.Duration) {
 func newTestProber(t *testing.T, main *dbtest.Database) (*Prober, *clock) {
 	t.Helper()
 	c := &clock{now: time.Now()}
-	directory, err := placement.New(placement.Config{Key: "Vq3xTnB8yKZ5sJ0wRfLm7dHcPe2gUaXoIt9vCb4Q", Pools: 1, PoolConns: 1, OnMain: "allow"},
+	directory, err := placement.New(placement.Config{Key: "Vq3xTnB8yKZ5sJ0wRfLm7dHcPe2gUaXoIt9vCb4Q", Pools: 1, PoolConns: 1, OnMain: "allow", Local: dbtest.Local(), Connect: 10 * time.Second},
 		main.DB, pg.Config{PoolWait: time.Second}, slog.New(slog.DiscardHandler), c.Now)
 	if err != nil {
 		t.Fatal(err)

@@ -235,6 +235,8 @@ func databaseProblem(err error) error {
 		return errTaken
 	case errors.Is(err, pg.ErrOther):
 		return problem.Newf(problem.Conflict, "The connection string leads to another database than the one with the tenant's data.")
+	case errors.Is(err, pg.ErrForbidden):
+		return finding("forbidden", "must not lead to a loopback, link-local or cloud metadata address")
 	case errors.Is(err, pg.ErrMainServer):
 		return finding("unsuitable", "must be on another server than the main database: its owner could read every tenant there")
 	case errors.Is(err, pg.ErrUnsuitable):

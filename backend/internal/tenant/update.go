@@ -90,7 +90,11 @@ func (s *Service) replace(ctx context.Context, tx tenantdb.DBTX, id string, u *u
 	if err != nil {
 		return err
 	}
-	err = s.control.SetDatabaseKey(ctx, tx, controldb.SetDatabaseKeyParams{TenantID: id, DatabaseKey: s.Directory.DatabaseKey(u)})
+	keys := s.Directory.DatabaseKeys(u)
+	if err := s.free(ctx, tx, id, keys); err != nil {
+		return err
+	}
+	err = s.control.SetDatabaseKey(ctx, tx, controldb.SetDatabaseKeyParams{TenantID: id, DatabaseKey: keys[0]})
 	if pg.Violates(err, "placements_database_unique") {
 		return errTaken
 	}

@@ -143,17 +143,20 @@ func (q *Queries) GetUserForLogin(ctx context.Context, db DBTX, arg GetUserForLo
 }
 
 const ListLoginFailures = `-- name: ListLoginFailures :many
-select key, failures,
-       (extract(epoch from since - now()) + $1::float8)::float8 as seconds_left
-from tenant.login_failures
-where tenant_id = $2 and key = any($3::bytea[])
-  and since > now() - make_interval(secs => $1::float8)
+select f.key, f.failures,
+       (extract(epoch from f.since - now()) + $1::float8)::float8 as seconds_left
+from unnest($2::bytea[]) as wanted (key)
+cross join lateral (
+    select c.key, c.failures, c.since from tenant.login_failures c
+    where c.tenant_id = $3 and c.key = wanted.key
+      and c.since > now() - make_interval(secs => $1::float8)
+    limit 1) f
 `
 
 type ListLoginFailuresParams struct {
 	WindowSeconds float64
-	TenantID      string
 	Keys          [][]byte
+	TenantID      string
 }
 
 type ListLoginFailuresRow struct {
@@ -163,9 +166,10 @@ type ListLoginFailuresRow struct {
 }
 
 // ListLoginFailures leaves out what was counted in a window of time that is
-// over.
+// over. Each counter is looked up by itself: of a list of keys the planner may
+// think that to go through all of the tenant's is as good.
 func (q *Queries) ListLoginFailures(ctx context.Context, db DBTX, arg ListLoginFailuresParams) ([]ListLoginFailuresRow, error) {
-	rows, err := db.Query(ctx, ListLoginFailures, arg.WindowSeconds, arg.TenantID, arg.Keys)
+	rows, err := db.Query(ctx, ListLoginFailures, arg.WindowSeconds, arg.Keys, arg.TenantID)
 	if err != nil {
 		return nil, err
 	}

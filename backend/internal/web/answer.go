@@ -65,19 +65,24 @@ func (r *Request) Replayed() { r.replayed = true }
 // unversioned alias.
 func (r *Request) Operation() string { return string(r.ctx.Method()) + " " + r.route }
 
-// Hash is an HMAC-SHA-256 of the versioned path and the raw body: requests with
-// one hash ask for the same. It is stored, and a body may hold a password, which
-// nobody should be able to guess from it.
-func (r *Request) Hash() []byte {
+// Hashes are an HMAC-SHA-256 of the versioned path and the raw body under each
+// key: requests that have one in common ask for the same. The first is for
+// storing; a body may hold a password, which nobody should be able to guess from
+// it.
+func (r *Request) Hashes() [][]byte {
 	path := string(r.ctx.URI().PathOriginal())
 	if rest, ok := strings.CutPrefix(path, aliasPrefix); ok && !strings.HasPrefix(path, prefix) {
 		path = prefix + rest
 	}
-	h := hmac.New(sha256.New, r.hashKey)
-	h.Write([]byte(path))
-	h.Write([]byte{0}) // in no path
-	h.Write(r.ctx.Request.Body())
-	return h.Sum(nil)
+	hashes := make([][]byte, 0, len(r.hashKeys))
+	for _, key := range r.hashKeys {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(path))
+		h.Write([]byte{0}) // in no path
+		h.Write(r.ctx.Request.Body())
+		hashes = append(hashes, h.Sum(nil))
+	}
+	return hashes
 }
 
 // maxIdempotencyKey is the longest Idempotency-Key, in bytes.

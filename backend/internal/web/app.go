@@ -60,8 +60,8 @@ type App struct {
 	Logging logging.Config
 	Keys    *token.Keyring
 	Cursors *Cursors
-	// HashKey keys [Request.Hash].
-	HashKey []byte
+	// HashKeys key [Request.Hashes].
+	HashKeys [][]byte
 	// Trusted are the gateways whose X-Request-Id, X-Forwarded-For and
 	// X-Request-Timeout are believed.
 	Trusted []netip.Prefix
@@ -151,7 +151,7 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 }
 
 func (a *App) request(ctx *fasthttp.RequestCtx, route Route) (*Request, context.CancelFunc) {
-	r := &Request{ctx: ctx, route: route.Path, cursors: a.Cursors, hashKey: a.HashKey, ClientIP: peer(ctx).String()}
+	r := &Request{ctx: ctx, route: route.Path, cursors: a.Cursors, hashKeys: a.HashKeys, ClientIP: peer(ctx).String()}
 	timeout := a.Timeout
 	if a.Trusts(ctx) {
 		if id := ctx.Request.Header.Peek(requestid.Header); requestid.Valid(id) {

@@ -27,7 +27,7 @@ type Request struct {
 	ctx      *fasthttp.RequestCtx
 	context  context.Context
 	cursors  *Cursors
-	hashKey  []byte
+	hashKeys [][]byte
 	route    string
 	replayed bool
 	refusal  problem.Code // what was answered, if it was a problem

@@ -5,12 +5,16 @@ select pg_advisory_xact_lock(hashtextextended('gatehouse.login:' || @scope::text
 
 -- name: ListLoginFailures :many
 -- ListLoginFailures leaves out what was counted in a window of time that is
--- over.
-select key, failures,
-       (extract(epoch from since - now()) + @window_seconds::float8)::float8 as seconds_left
-from tenant.login_failures
-where tenant_id = @tenant_id and key = any(@keys::bytea[])
-  and since > now() - make_interval(secs => @window_seconds::float8);
+-- over. Each counter is looked up by itself: of a list of keys the planner may
+-- think that to go through all of the tenant's is as good.
+select f.key, f.failures,
+       (extract(epoch from f.since - now()) + @window_seconds::float8)::float8 as seconds_left
+from unnest(@keys::bytea[]) as wanted (key)
+cross join lateral (
+    select c.key, c.failures, c.since from tenant.login_failures c
+    where c.tenant_id = @tenant_id and c.key = wanted.key
+      and c.since > now() - make_interval(secs => @window_seconds::float8)
+    limit 1) f;
 
 -- name: CountLoginFailures :many
 -- CountLoginFailures adds one to each counter, from the beginning when its

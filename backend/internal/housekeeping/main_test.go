@@ -1,0 +1,9 @@
+package housekeeping
+
+import (
+	"testing"
+
+	"gatehouse/backend/internal/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
