@@ -27,7 +27,9 @@ import (
 	"gatehouse/backend/internal/session"
 	"gatehouse/backend/internal/tenant"
 	"gatehouse/backend/internal/user"
+	"gatehouse/backend/internal/verdict"
 	"gatehouse/backend/internal/web"
+	"gatehouse/internal/feed"
 	"gatehouse/internal/health"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
@@ -49,8 +51,10 @@ type Backend struct {
 	cache   *cache.Cache
 	keys    *token.Keyring
 	tls     security
-	// announcer tells the gateways of changes.
+	// announcer tells the gateways of changes, feed this process of what others
+	// announce: only the cache needs to know, so it is nil without one.
 	announcer *announce.Announcer
+	feed      *feed.Follower
 	keeper    *housekeeping.Keeper
 	checker   *health.Checker
 	server    *fasthttp.Server
@@ -108,7 +112,9 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		health.Check{Name: "database", Required: true, Run: db.Check},
 		health.Check{Name: "redis", Run: redis.Check},
 	)
+	verdicts := verdict.New(directory, time.Now)
 	announcer := announce.New(announce.Options{
+		Heard: verdicts.Apply,
 		Redis: redis, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
 	})
 	app := &web.App{
@@ -134,7 +140,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Log:            log,
 	}
 	sessions := &session.Service{Directory: directory, Announcer: announcer}
-	contacts := &contact.Service{Directory: directory, Cache: cached}
+	contacts := &contact.Service{Directory: directory, Cache: cached, Verdicts: verdicts}
 	users := &user.Service{
 		Directory:  directory,
 		Announcer:  announcer,
@@ -155,6 +161,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Maint: maint, Announcer: announcer, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
 	}
 
+	var follower *feed.Follower
+	if c.Cache.On() {
+		follower = feed.NewFollower(feed.Options{Client: redis, Apply: verdicts.Apply, Log: log, Now: time.Now})
+	}
 	return &Backend{
 		config:    c,
 		log:       log,
@@ -167,6 +177,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		keys:      keys,
 		tls:       secure,
 		announcer: announcer,
+		feed:      follower,
 		keeper: housekeeping.New(housekeeping.Options{
 			Config: c.Keeping, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Log: log,
 		}),
@@ -231,6 +242,9 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	var runs sync.WaitGroup
 	runs.Go(func() { b.announcer.Run(announcing) })
 	runs.Go(func() { b.cache.Run(announcing) })
+	if b.feed != nil {
+		runs.Go(func() { b.feed.Run(announcing) })
+	}
 	runs.Go(func() { b.keeper.Run(announcing) })
 	runs.Go(func() { b.keys.Run(announcing) })
 	for _, file := range b.tls.files() {

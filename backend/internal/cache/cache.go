@@ -38,6 +38,9 @@ func (c *Config) Validate(m *config.Mistakes) {
 	}
 }
 
+// On reports whether anything is kept.
+func (c *Config) On() bool { return c.Mode != off }
+
 // Bounds of what is kept.
 const (
 	// maxAge is the longest that an entry lives, counted from before its value
@@ -70,7 +73,7 @@ type Cache struct {
 
 // New returns a cache in the process's Redis.
 func New(c Config, r *redisconn.Client) *Cache {
-	if c.Mode == off {
+	if !c.On() {
 		return &Cache{}
 	}
 	return &Cache{redis: r, flights: map[string]*flight{}, pending: map[scope]uint64{}, wake: make(chan struct{}, 1)}

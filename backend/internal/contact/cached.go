@@ -78,5 +78,5 @@ func (s *Service) cachedPage(ctx context.Context, c token.Claims, l *web.List, f
 
 // admit checks a caller who gets what was loaded for another one.
 func (s *Service) admit(c token.Claims) func(context.Context) error {
-	return func(ctx context.Context) error { return s.Directory.Admit(ctx, pg.Caller(c, false)) }
+	return func(ctx context.Context) error { return s.Verdicts.Admit(ctx, pg.Caller(c, false)) }
 }

@@ -11,6 +11,7 @@ import (
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
+	"gatehouse/backend/internal/verdict"
 	"gatehouse/backend/internal/web"
 )
 
@@ -18,6 +19,8 @@ import (
 type Service struct {
 	Directory *placement.Directory
 	Cache     *cache.Cache
+	// Verdicts on callers who get what the cache has.
+	Verdicts *verdict.Sessions
 
 	queries tenantdb.Queries
 }
