@@ -149,6 +149,7 @@ func (ex *Exchange) begin(ctx *fasthttp.RequestCtx, start time.Time, fault *prob
 		ex.Body.Length = int64(header.ContentLength())
 		ex.Body.stream = ctx.RequestBodyStream()
 		ex.Body.ctx = ctx
+		ex.Body.meet(connOf(ctx.Conn()))
 		ex.Body.idle = ex.server.conns.receiveTimeout
 	}
 }
