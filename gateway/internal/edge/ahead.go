@@ -77,9 +77,11 @@ func (b *Body) meet(c *Conn) {
 // awaitsFirst reports whether the first byte is to come apart from the others.
 func (b *Body) awaitsFirst() bool { return b.conn != nil && b.conn.lead == standing }
 
-// readFirst reads, of a body that came apart from its header, the first bytes. It
-// may return none without an error.
-func (b *Body) readFirst(p []byte) (n int, err error) {
+// read reads what comes next, which may be nothing without an error.
+func (b *Body) read(p []byte) (n int, err error) {
+	if !b.awaitsFirst() {
+		return b.stream.Read(p)
+	}
 	if len(p) == 1 || b.Length == 1 { // else the server would have none to read
 		_, err = b.ctx.Conn().Read(p[:1])
 	} else {

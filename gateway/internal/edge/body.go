@@ -147,23 +147,17 @@ func (b *Body) next(p []byte) (int, error) {
 	if left := b.limit - b.Read + 1; int64(len(p)) > left {
 		p = p[:left]
 	}
-	var n int
-	var err error
-	if b.awaitsFirst() {
-		n, err = b.readFirst(p)
-	} else {
-		n, err = b.stream.Read(p)
-	}
+	n, err := b.read(p)
 	b.Read += int64(n)
 	switch {
 	case n > 0 && b.refusal != nil:
 		return n, b.refusal
 	case b.Read > b.limit:
 		return n, problem.New(problem.BodyTooLarge)
-	case b.Read == b.Length, err == io.EOF && b.Length < 0 && !b.broken():
+	case b.Read == b.Length, errors.Is(err, io.EOF) && b.Length < 0 && !b.broken():
 		b.done = true
 		return n, b.trailerFault()
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return n, endedEarly()
 	case err != nil:
 		return n, bodyFault(err)
