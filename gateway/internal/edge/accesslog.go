@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/internal/logging"
+	"gatehouse/internal/problem"
 	"gatehouse/internal/telemetry"
 )
 
@@ -62,8 +63,14 @@ func (ex *Exchange) appendAttrs(attrs []slog.Attr, status int, took time.Duratio
 	}
 	if ex.Problem != nil {
 		attrs = append(attrs, slog.String("code", string(ex.Problem.Code)))
-		if cause := ex.Problem.Unwrap(); cause != nil { // which clients are not told
+		switch cause := ex.Problem.Unwrap(); {
+		case cause != nil: // which clients are not told
 			attrs = append(attrs, slog.String("cause", cause.Error()))
+		case ex.Problem.Code == problem.BadFraming: // the rule that was broken
+			attrs = append(attrs, slog.String("cause", ex.Problem.Detail))
+		}
+		if ex.limit != "" {
+			attrs = append(attrs, slog.String("limit", ex.limit))
 		}
 	}
 	return attrs

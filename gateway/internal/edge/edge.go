@@ -83,6 +83,7 @@ type Exchange struct {
 
 	// Problem is what the request was refused with.
 	Problem *problem.Error
+	limit   string // the one that is used up, if that is why
 
 	// Sent is how many bytes of a streamed answer's body have been passed on, and
 	// Cut says that it was not all.

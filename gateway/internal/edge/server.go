@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -183,7 +184,19 @@ func faultOf(err error) *problem.Error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return endedEarly()
 	}
-	return problem.New(problem.BadFraming)
+	return problem.Wrap(problem.BadFraming, errors.New(parserText(err)))
+}
+
+// parserText says what fasthttp did not understand, for the log. What the client
+// sent is left out, and stands in quotes if at all: it may hold a token.
+func parserText(err error) string {
+	text, ok := strings.CutPrefix(err.Error(), "error when reading request headers: ")
+	if !ok {
+		return "the target or the Host header is malformed"
+	}
+	text, _, _ = strings.Cut(text, `"`)
+	text, _, _ = strings.Cut(text, ": buffer size=")
+	return strings.TrimRight(strings.TrimPrefix(text, "fasthttp: "), " :")
 }
 
 func (s *Server) pass(ctx *fasthttp.RequestCtx, start time.Time, fault *problem.Error) {
