@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"gatehouse/internal/logging"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/telemetry"
@@ -24,7 +26,11 @@ func AccessLog(log *slog.Logger) Step {
 		if ex.Route != nil {
 			metrics = ex.Route.Metrics
 		}
-		metrics.Observe(status, took)
+		if status == fasthttp.StatusSwitchingProtocols {
+			metrics.Observe(status, ex.Upstream) // how long a WebSocket lives says nothing of the service
+		} else {
+			metrics.Observe(status, took)
+		}
 		if ctx := context.Background(); log.Enabled(ctx, slog.LevelInfo) {
 			ex.attrs = ex.appendAttrs(ex.attrs[:0], status, took)
 			logging.Log(log, ex.Start.Add(took), slog.LevelInfo, "request", ex.attrs)
