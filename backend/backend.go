@@ -198,12 +198,12 @@ func newServer(app *web.App, routes []web.Route, probe *health.Checker, log *slo
 		DisablePreParseMultipartForm: true,
 		// Gateways re-frame requests and keep connections, so these bound only
 		// what a broken peer can cost.
-		ReadTimeout:           30 * time.Second,
+		ReadTimeout:           web.BodyTime,
 		WriteTimeout:          30 * time.Second,
 		IdleTimeout:           time.Minute, // above the gateways' 10 s, who then close first
 		ReadBufferSize:        32 << 10,    // the gateway's header limit and the headers it adds
 		MaxRequestBodySize:    web.MaxBody,
-		HeaderReceived:        web.Bounds(routes), // for the routes that take more
+		HeaderReceived:        web.Bounds(routes), // for what may take more
 		Concurrency:           16 << 10,
 		CloseOnShutdown:       true,
 		SecureErrorLogMessage: true,
