@@ -149,6 +149,11 @@ func (b *Body) next(p []byte) (int, error) {
 	}
 	n, err := b.read(p)
 	b.Read += int64(n)
+	if b.Length < 0 && b.ctx != nil {
+		if conn := connOf(b.ctx.Conn()); conn != nil {
+			conn.overhead.data(n)
+		}
+	}
 	switch {
 	case n > 0 && b.refusal != nil:
 		return n, b.refusal

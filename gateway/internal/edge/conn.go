@@ -248,6 +248,8 @@ type Conn struct {
 	lead  lead    // of the body of the current request
 	first [1]byte // of that body, if it came apart from the header
 
+	overhead overhead // of a body in chunks
+
 	ended   bool                   // the client sends no more; known to who reads
 	dropped atomic.Pointer[func()] // see Exchange.Hijack
 

@@ -150,7 +150,11 @@ func (ex *Exchange) begin(ctx *fasthttp.RequestCtx, start time.Time, fault *prob
 		ex.Body.Length = int64(header.ContentLength())
 		ex.Body.stream = ctx.RequestBodyStream()
 		ex.Body.ctx = ctx
-		ex.Body.meet(connOf(ctx.Conn()))
+		conn := connOf(ctx.Conn())
+		ex.Body.meet(conn)
+		if ex.Body.Length < 0 {
+			conn.countOverhead()
+		}
 		ex.Body.idle = ex.server.conns.receiveTimeout
 	}
 }

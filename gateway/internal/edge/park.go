@@ -179,6 +179,9 @@ func (p *plainConn) Read(b []byte) (int, error) {
 		return p.standIn(b)
 	}
 	n, err := p.Conn.Read(b)
+	if err == nil {
+		err = p.overhead.take(n)
+	}
 	p.ended = p.ended || errors.Is(err, io.EOF)
 	return p.without(b, n), p.seen(err)
 }
@@ -214,6 +217,9 @@ func (s *secureConn) Read(b []byte) (int, error) {
 		return s.own.standIn(b)
 	}
 	n, err := s.Conn.Read(b)
+	if err == nil {
+		err = s.own.overhead.take(n)
+	}
 	s.own.ended = s.own.ended || errors.Is(err, io.EOF)
 	return s.own.without(b, n), s.own.seen(err)
 }

@@ -14,10 +14,12 @@ func (c *Conn) behindChunked() *problem.Error {
 	return problem.Newf(problem.BadFraming, "The request was sent behind a chunked one, before that was answered.")
 }
 
-// noteBody remembers how the body of a request was framed.
+// noteBody remembers how the body of a request was framed. Nothing of it comes any
+// more.
 func (c *Conn) noteBody(f *Fields) {
 	if c != nil {
 		c.chunked = f.TransferEncoding != nil
+		c.overhead = overhead{}
 	}
 }
 
