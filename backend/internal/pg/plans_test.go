@@ -5,7 +5,6 @@ package pg_test
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,8 +17,6 @@ import (
 
 // pageRows is how many rows a page of a list reads: one more than it shows.
 const pageRows = 51
-
-var controlTable = regexp.MustCompile(`(?i)(insert into\s+)?\bcontrol\.(\w+)`)
 
 // sample holds rows of a tenant whose values queries are given, by table and
 // column.
