@@ -86,8 +86,8 @@ type AdminConfig struct {
 	AppEnv            string        `env:"APP_ENV" envDefault:"production" doc:"development permits weak secrets, cheap password hashes and seeding" kind:"production or development"`
 	BootstrapURL      config.Secret `env:"BOOTSTRAP_DATABASE_URL" doc:"PostgreSQL as a superuser, or as a role that may create roles and databases; used by backend bootstrap only" example:"postgres://postgres:PASSWORD@127.0.0.1:5432/postgres"`
 	MigrateURL        config.Secret `env:"MIGRATE_DATABASE_URL" doc:"PostgreSQL for migrations and commands, as role gh_owner; not through a pooler" example:"postgres://gh_owner:PASSWORD@127.0.0.1:5432/gatehouse"`
-	URL               config.Secret `env:"DATABASE_URL" doc:"PostgreSQL for serving, as role gh_app; bootstrap sets that role's password from it" example:"postgres://gh_app:PASSWORD@127.0.0.1:5432/gatehouse"`
-	MaintURL          config.Secret `env:"MAINT_DATABASE_URL" doc:"PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint; bootstrap sets that role's password from it" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
+	URL               config.Secret `env:"DATABASE_URL" doc:"Required. PostgreSQL for serving, as role gh_app; bootstrap sets that role's password from it" example:"postgres://gh_app:PASSWORD@127.0.0.1:5432/gatehouse"`
+	MaintURL          config.Secret `env:"MAINT_DATABASE_URL" doc:"Required. PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint; bootstrap sets that role's password from it" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
 	OperatorEmail     string        `env:"BOOTSTRAP_OPERATOR_EMAIL" doc:"E-mail address of the first operator, made by backend migrate while there is none (user name: operator)"`
 	OperatorPassword  config.Secret `env:"BOOTSTRAP_OPERATOR_PASSWORD" doc:"Password of the first operator"`
 	SeedDemoPassword  config.Secret `env:"SEED_DEMO_PASSWORD" doc:"Password of the demo user that backend seed makes, in development only"`

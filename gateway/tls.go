@@ -20,8 +20,8 @@ const maxCertificates = 100
 // TLSConfig is the certificates of the HTTPS listener, and those it asks its
 // clients for.
 type TLSConfig struct {
-	CertFiles    []string `env:"TLS_CERT_FILE" doc:"Certificate chain for HTTPS, in PEM, the gateway's own first; several for several names, of which the first is for clients that ask for none of them" kind:"a comma-separated list of paths" example:"/etc/gatehouse/tls.crt"`
-	KeyFiles     []string `env:"TLS_KEY_FILE" doc:"Private key of each certificate, in PEM, in the same order" kind:"a comma-separated list of paths" example:"/etc/gatehouse/tls.key"`
+	CertFiles    []string `env:"TLS_CERT_FILE" doc:"Needed for GATEWAY_TLS_ADDR: certificate chain for HTTPS, in PEM, the gateway's own first; several for several names, of which the first is for clients that ask for none of them" kind:"a comma-separated list of paths" example:"/etc/gatehouse/tls.crt"`
+	KeyFiles     []string `env:"TLS_KEY_FILE" doc:"Needed for GATEWAY_TLS_ADDR: private key of each certificate, in PEM, in the same order" kind:"a comma-separated list of paths" example:"/etc/gatehouse/tls.key"`
 	ClientAuth   string   `env:"TLS_CLIENT_AUTH" envDefault:"off" doc:"Whether clients have to show a certificate: request checks one that is shown, require wants one; either way a token still says who they are" kind:"off, request or require"`
 	ClientCAFile string   `env:"TLS_CLIENT_CA_FILE" doc:"Authorities that issue clients' certificates, in PEM; needed for TLS_CLIENT_AUTH" kind:"a path" example:"/etc/gatehouse/clients.pem"`
 }

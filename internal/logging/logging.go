@@ -16,7 +16,7 @@ import (
 
 // Config is the settings of the log.
 type Config struct {
-	Level   slog.Level    `env:"LOG_LEVEL" envDefault:"INFO" doc:"Least severe level that is written" kind:"debug, info, warn or error"`
+	Level   slog.Level    `env:"LOG_LEVEL" envDefault:"info" doc:"Least severe level that is written" kind:"debug, info, warn or error"`
 	Format  string        `env:"LOG_FORMAT" envDefault:"auto" doc:"Form of a line; auto is text on a terminal and json elsewhere" kind:"auto, json or text"`
 	File    string        `env:"LOG_FILE" doc:"File that lines are appended to instead of standard error" kind:"a path"`
 	HashKey config.Secret `env:"LOG_HASH_KEY" doc:"Key of the hash under which tenants appear in logs, the same in every process; without it they do not appear"`

@@ -17,7 +17,7 @@ import (
 
 // Config is how Redis is reached.
 type Config struct {
-	URL     config.Secret `env:"REDIS_URL" doc:"Redis, as redis://[user:password@]host:port/db for one server, redis+cluster://[user:password@]host:port,host:port for a Cluster, or redis+sentinel://[user:password@]host:port,host:port/master for Sentinels (with ?sentinel_password= for their own); rediss in place of redis for TLS" example:"redis://127.0.0.1:6379/0"`
+	URL     config.Secret `env:"REDIS_URL" doc:"Required. Redis, as redis://[user:password@]host:port/db for one server, redis+cluster://[user:password@]host:port,host:port for a Cluster, or redis+sentinel://[user:password@]host:port,host:port/master for Sentinels (with ?sentinel_password= for their own); rediss in place of redis for TLS" example:"redis://127.0.0.1:6379/0"`
 	Timeout time.Duration `env:"REDIS_TIMEOUT" envDefault:"10ms" doc:"Longest that a request waits for Redis before it goes on without"`
 }
 

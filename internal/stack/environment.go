@@ -42,6 +42,7 @@ var throwawayEnv = []string{
 var persistentEnv = []string{
 	"SHUTDOWN_TIMEOUT=1s",
 	"MAX_CONNECTIONS=4000", // files that every system lets a process open
+	"HSTS=off",             // it would hold for all that is served on localhost
 	"LOG_FORMAT=text",
 }
 

@@ -14,8 +14,8 @@ const KeyFile = "keys.json"
 
 // Config is what both processes must agree on.
 type Config struct {
-	Secret   config.Secret `env:"JWT_SECRET" doc:"Key that signs and verifies access tokens (HS256)"`
-	Next     config.Secret `env:"JWT_SECRET_NEXT" doc:"Key that only verifies: the one to be promoted. Rotate in this order: set it everywhere, make it JWT_SECRET, keep the old one as JWT_SECRET_PREVIOUS for MAX_AGE"`
+	Secret   config.Secret `env:"JWT_SECRET" doc:"Required without JWT_KEYS_DIR. Key that signs and verifies access tokens (HS256)"`
+	Next     config.Secret `env:"JWT_SECRET_NEXT" doc:"Key that only verifies: the one to be promoted. Rotate in this order: set it everywhere, make it JWT_SECRET, keep the old one as JWT_SECRET_PREVIOUS for as long as access tokens live, the backends' MAX_AGE"`
 	Previous config.Secret `env:"JWT_SECRET_PREVIOUS" doc:"Key that only verifies: the one that was replaced"`
 	KeysDir  string        `env:"JWT_KEYS_DIR" doc:"Folder with a keys.json to use instead of JWT_SECRET: keys that backend keys rotates, without a restart" kind:"a path" example:"/etc/gatehouse/keys"`
 	KeysPoll time.Duration `env:"JWT_KEYS_POLL" envDefault:"10s" doc:"How often keys that can change are looked at"`

@@ -27,7 +27,7 @@ import (
 
 // Config is how the main database is reached while serving.
 type Config struct {
-	URL      config.Secret `env:"DATABASE_URL" doc:"PostgreSQL for serving, as role gh_app" example:"postgres://gh_app:PASSWORD@127.0.0.1:5432/gatehouse"`
+	URL      config.Secret `env:"DATABASE_URL" doc:"Required. PostgreSQL for serving, as role gh_app" example:"postgres://gh_app:PASSWORD@127.0.0.1:5432/gatehouse"`
 	MaxConns int           `env:"DATABASE_MAX_CONNS" envDefault:"20" doc:"Most connections that this process opens"`
 	PoolWait time.Duration `env:"DATABASE_POOL_WAIT" envDefault:"1s" doc:"Longest that a request waits for a connection before it is answered 503"`
 	Pooler   string        `env:"DATABASE_POOLER" envDefault:"session" doc:"What stands between: session for a direct connection, transaction for PgBouncer in transaction mode (no prepared statements)" kind:"session or transaction"`
@@ -36,7 +36,7 @@ type Config struct {
 // MaintConfig is how the main database is reached for what concerns more than
 // one tenant.
 type MaintConfig struct {
-	URL config.Secret `env:"MAINT_DATABASE_URL" doc:"PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
+	URL config.Secret `env:"MAINT_DATABASE_URL" doc:"Required. PostgreSQL for operators' work, statistics and housekeeping, as role gh_maint" example:"postgres://gh_maint:PASSWORD@127.0.0.1:5432/gatehouse"`
 }
 
 // Validate implements [config.Checked].

@@ -18,7 +18,7 @@ import (
 
 // Config is how dedicated databases are reached.
 type Config struct {
-	Key       config.Secret  `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, comma-separated, newest first: the first seals, all open; without them the strings are lost"`
+	Key       config.Secret  `env:"TENANT_DB_KEY" doc:"Required. Keys that seal the connection strings of dedicated databases, comma-separated, newest first: the first seals, all open; without them the strings are lost"`
 	Pools     int            `env:"TENANT_POOLS" envDefault:"50" doc:"Most dedicated databases that this process is connected to at once"`
 	PoolConns int            `env:"TENANT_POOL_MAX_CONNS" envDefault:"4" doc:"Most connections to each dedicated database"`
 	Local     []netip.Prefix `env:"TENANT_DB_LOCAL_NETWORKS" doc:"Networks of loopback, link-local or cloud metadata addresses where dedicated databases may be; any other such address is refused" kind:"comma-separated networks such as 127.0.0.0/8"`

@@ -27,7 +27,7 @@ const (
 
 // CursorConfig is the keys that seal cursors.
 type CursorConfig struct {
-	Keys config.Secret `env:"CURSOR_ENCRYPTION_KEY" doc:"Keys that seal list cursors, comma-separated, newest first: the first seals, all open"`
+	Keys config.Secret `env:"CURSOR_ENCRYPTION_KEY" doc:"Required. Keys that seal list cursors, comma-separated, newest first: the first seals, all open"`
 }
 
 // Validate implements [config.Checked].

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"math"
 	"net/netip"
 )
 
@@ -25,11 +26,22 @@ func validHost(host []byte) bool {
 	return (len(name) > 0 || port == nil) && validPort(port) && all(name, func(c byte) bool { return c != '~' && unreserved(c) })
 }
 
-// validPort checks what follows the host: nothing, or a colon and a number.
+// validPort checks what follows the host: nothing, or a colon and perhaps a
+// number up to 65535.
 func validPort(port []byte) bool {
-	const longest = len(":65535")
-	return len(port) == 0 ||
-		port[0] == ':' && len(port) <= longest && all(port[1:], func(c byte) bool { return '0' <= c && c <= '9' })
+	if len(port) == 0 {
+		return true
+	}
+	n := 0
+	for _, c := range port[1:] {
+		if c < '0' || c > '9' {
+			return false
+		}
+		if n = 10*n + int(c-'0'); n > math.MaxUint16 {
+			return false
+		}
+	}
+	return port[0] == ':' && len(port) <= len(":65535")
 }
 
 func all(b []byte, ok func(byte) bool) bool {

@@ -93,10 +93,11 @@ func pathFault(path []byte) string {
 	segment := 1 // where the current segment begins
 	for i := 1; i <= len(path); i++ {
 		if i == len(path) || path[i] == '/' {
-			switch s := path[segment:i]; {
-			case len(s) == 0 && i < len(path):
+			s := path[segment:i]
+			switch plain := withoutParameters(s); {
+			case len(plain) == 0 && (i < len(path) || len(s) > 0):
 				return "The path has an empty segment."
-			case len(s) == 1 && s[0] == '.', len(s) == 2 && s[0] == '.' && s[1] == '.':
+			case len(plain) == 1 && plain[0] == '.', len(plain) == 2 && plain[0] == '.' && plain[1] == '.':
 				return "The path has a dot segment."
 			}
 			segment = i + 1
@@ -117,6 +118,17 @@ func pathFault(path []byte) string {
 		}
 	}
 	return ""
+}
+
+// withoutParameters cuts off what follows a semicolon: some servers take it for
+// parameters of the segment (RFC 3986 section 3.3) and leave it out.
+func withoutParameters(segment []byte) []byte {
+	for i, c := range segment {
+		if c == ';' || c == '%' && i+2 < len(segment) && segment[i+1] == '3' && segment[i+2] == 'B' {
+			return segment[:i]
+		}
+	}
+	return segment
 }
 
 // escapeFault says why a complete escape at the start of b is refused, or "".

@@ -9,7 +9,7 @@ func TestTargetFault(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{
 		"/", "/a", "/a/", "/a/b?c=d", "/a/b?", "/?", "/a%20b", "/%C3%A9", "/a;b=c", "/a:b@c!$&'()*+,=", "/~a-b_c.d",
-		"/...", "/.a", "/a..", "/a.b", "/a%3A", "/a%25", "/a%25zz", "/a?x=%2F%2f..//&y[]=|", "/a?b?c", "/a?%00",
+		"/...", "/.a", "/a..", "/a.b", "/a%3A", "/a;b", "/a;", "/...;", "/a%3Bb/..a;x", "/a%25", "/a%25zz", "/a?x=%2F%2f..//&y[]=|", "/a?b?c", "/a?%00",
 	} {
 		if reason := targetFault([]byte(target)); reason != "" {
 			t.Errorf("%s was refused: %s", target, reason)
@@ -28,6 +28,12 @@ func TestTargetFault(t *testing.T) {
 		"/..":                 "dot segment",
 		"/./a":                "dot segment",
 		"/a/../b":             "dot segment",
+		"/..;/a":              "dot segment",
+		"/a/.;x=1/b":          "dot segment",
+		"/a/..%3Bx":           "dot segment",
+		"/;/a":                "empty segment",
+		"/a/;x":               "empty segment",
+		"/a/%3Bx/b":           "empty segment",
 		"/a/..?b":             "dot segment",
 		"/a/.":                "dot segment",
 		"/%2E":                "needs no escape",

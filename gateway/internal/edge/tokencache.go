@@ -145,14 +145,3 @@ func (s *tokenShard) evict(now time.Time) {
 		cacheEvictions.Inc()
 	}
 }
-
-// len returns how many tokens are kept.
-func (c *TokenCache) len() int {
-	n := 0
-	for i := range c.shards {
-		c.shards[i].mu.RLock()
-		n += len(c.shards[i].byHash)
-		c.shards[i].mu.RUnlock()
-	}
-	return n
-}

@@ -141,3 +141,14 @@ func BenchmarkTokenCache(b *testing.B) {
 		}
 	})
 }
+
+// len returns how many tokens are kept.
+func (c *TokenCache) len() int {
+	n := 0
+	for i := range c.shards {
+		c.shards[i].mu.RLock()
+		n += len(c.shards[i].byHash)
+		c.shards[i].mu.RUnlock()
+	}
+	return n
+}

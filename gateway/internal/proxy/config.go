@@ -18,7 +18,7 @@ const off = "off"
 
 // Config is where the backends are, and how the gateway learns how they are.
 type Config struct {
-	Backends        []string      `env:"BACKENDS" doc:"Addresses of the backends; a name stands for all addresses that it has" example:"127.0.0.1:8081" kind:"a comma-separated list of host:port or unix:/path"`
+	Backends        []string      `env:"BACKENDS" doc:"Required. Addresses of the backends; a name stands for all addresses that it has" example:"127.0.0.1:8081" kind:"a comma-separated list of host:port or unix:/path"`
 	ResolveInterval time.Duration `env:"BACKEND_RESOLVE_INTERVAL" envDefault:"5s" doc:"How often the names in BACKENDS are looked up again"`
 	HealthPath      string        `env:"BACKEND_HEALTH_PATH" envDefault:"/health/ready" doc:"Where each backend is asked whether it is ready: 503 says no, any other answer below 500 says yes; off asks nobody" kind:"a path or off"`
 	HealthInterval  time.Duration `env:"BACKEND_HEALTH_INTERVAL" envDefault:"2s" doc:"How often each backend is asked; at most half the backends' DRAIN_DELAY"`

@@ -139,19 +139,48 @@ func crosses(name []byte, ex *edge.Exchange) bool {
 		return false
 	}
 	var lower [maxKnownName]byte
+	n := lowerInto(lower[:], name[:min(len(name), len(lower))])
+	if writtenByProxies(n) {
+		return false
+	}
 	if len(name) > len(lower) {
 		return true
 	}
-	n := lowerInto(lower[:], name)
 	if string(n) == "authorization" {
 		return ex.Claims != nil
 	}
-	return !heldBack.has(n) && !bytes.HasPrefix(n, forwardedPrefix)
+	return !heldBack.has(n)
 }
 
-// forwardedPrefix begins headers that proxies write: those of the client's making
-// must not pass for ours.
-var forwardedPrefix = []byte("x-forwarded-")
+// writtenByProxies reports whether a name, or its beginning, is of a kind that
+// proxies write to say whom they have verified: what a client makes of it must
+// not pass for that.
+func writtenByProxies(name []byte) bool {
+	// Most names begin with another letter than any of these.
+	if len(name) == 0 || !proxyLetters[name[0]] {
+		return false
+	}
+	for _, prefix := range proxyPrefixes {
+		if len(name) >= len(prefix) && string(name[:len(prefix)]) == prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// proxyPrefixes are in lower case. The third is what oauth2-proxy and its like
+// write, the fourth Grafana's, then those of TLS terminators, Envoy and clouds.
+var proxyPrefixes = [...]string{
+	"x-forwarded", "x-original-", "x-auth-request-", "x-webauth-", "x-ssl-", "ssl-client-", "x-client-cert", "x-envoy-",
+	"x-amzn-oidc-", "x-ms-client-principal", "x-goog-authenticated-user-", "x-goog-iap-", "cf-access-",
+}
+
+var proxyLetters = func() (first [256]bool) {
+	for _, prefix := range proxyPrefixes {
+		first[prefix[0]] = true
+	}
+	return first
+}()
 
 // heldBack are request headers that never cross, in lower case.
 var heldBack = set(
@@ -162,12 +191,12 @@ var heldBack = set(
 	"host", "content-length", "via", "x-request-id", "x-request-timeout",
 	"forwarded", "x-real-ip",
 	// Who the client is: the verified token says that, or the gateway.
-	"x-tenant-id", "x-user-id", "x-client-ip", "x-cluster-client-ip",
-	"x-original-forwarded-for", "x-originating-ip", "x-remote-addr", "x-remote-ip", "x-remote-user", "true-client-ip",
-	"cf-connecting-ip", "fastly-client-ip",
+	"x-tenant-id", "x-user-id", "x-user", "x-username", "x-user-email", "x-role", "x-roles", "x-user-roles", "x-groups", "x-user-groups",
+	"x-authenticated-user", "x-auth-user", "x-remote-user", "remote-user", "remote-groups", "remote-email", "remote-name",
+	"client-ip", "x-client-ip", "x-cluster-client-ip", "x-originating-ip", "x-remote-addr", "x-remote-ip", "true-client-ip",
+	"cf-connecting-ip", "fastly-client-ip", "client-cert", "client-cert-chain",
 	// Another request than the one that was checked.
-	"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url",
-	"x-original-method", "x-original-host", "x-host",
+	"x-http-method", "x-http-method-override", "x-method-override", "x-rewrite-url", "x-host",
 	// Becomes the environment variable HTTP_PROXY in CGI programs.
 	"proxy",
 )

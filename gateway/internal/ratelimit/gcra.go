@@ -93,10 +93,6 @@ func (r rule) level(fill int64) (tokens int64, wait time.Duration) {
 	return tokens, time.Duration((tokens+1)*r.interval-room) * time.Microsecond
 }
 
-// extraPart: of what a bucket has left, at most an eighth is leased at once, so
-// that leases shrink to nothing when it is nearly empty.
-const extraPart = 8
-
 // stored is what a store keeps of a bucket: its TAT, and the interval by which
 // that was reckoned, since the limit may be another one the next time. The zero
 // value is a full bucket.
@@ -108,29 +104,4 @@ func (s stored) fill(r rule, now int64) int64 {
 		return 0
 	}
 	return r.scale(s.tat-now, s.interval)
-}
-
-// charge does what bucket.lua does: it answers asks at now by the state of each
-// bucket, which it moves on.
-func charge(asks []Ask, buckets []stored, now int64) {
-	admitted := true
-	for i := range asks {
-		a := &asks[i]
-		r := a.Policy.rule
-		a.Fill = min(buckets[i].fill(r, now)+a.Debt, r.tolerance)
-		if a.Need > 0 && !r.has(a.Fill) && !a.Policy.Shadow {
-			admitted = false
-		}
-	}
-	for i := range asks {
-		a := &asks[i]
-		r := a.Policy.rule
-		a.Granted = 0
-		if admitted && (a.Need == 0 || r.has(a.Fill)) {
-			left := (r.tolerance-a.Fill)/r.interval - a.Need
-			a.Granted = a.Need + min(a.Extra, left/extraPart)
-			a.Fill += a.Granted * r.interval
-		}
-		buckets[i] = stored{now + a.Fill, r.interval}
-	}
 }

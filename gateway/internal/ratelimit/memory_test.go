@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Memory is a [Store] for limiters in one process: for tests, benchmarks and
-// programs that run a gateway on its own. It does what the script in Redis does.
+// Memory is a [Store] without Redis. It does what the script does, which tests
+// of both hold it to.
 type Memory struct {
 	now   func() time.Time
 	start time.Time
@@ -57,4 +57,33 @@ func (m *Memory) sweep(now int64) {
 		}
 	}
 	m.sweepAt = max(minSweep, 2*len(m.buckets))
+}
+
+// extraPart: of what a bucket has left, at most an eighth is leased at once, so
+// that leases shrink to nothing when it is nearly empty.
+const extraPart = 8
+
+// charge does what bucket.lua does: it answers asks at now by the state of each
+// bucket, which it moves on.
+func charge(asks []Ask, buckets []stored, now int64) {
+	admitted := true
+	for i := range asks {
+		a := &asks[i]
+		r := a.Policy.rule
+		a.Fill = min(buckets[i].fill(r, now)+a.Debt, r.tolerance)
+		if a.Need > 0 && !r.has(a.Fill) && !a.Policy.Shadow {
+			admitted = false
+		}
+	}
+	for i := range asks {
+		a := &asks[i]
+		r := a.Policy.rule
+		a.Granted = 0
+		if admitted && (a.Need == 0 || r.has(a.Fill)) {
+			left := (r.tolerance-a.Fill)/r.interval - a.Need
+			a.Granted = a.Need + min(a.Extra, left/extraPart)
+			a.Fill += a.Granted * r.interval
+		}
+		buckets[i] = stored{now + a.Fill, r.interval}
+	}
 }
