@@ -58,6 +58,10 @@ build: ## Build gateway and backend into bin/ (VERSION=…)
 test: ## Run all tests of all modules (TESTFLAGS=…)
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) work
 
+.PHONY: test/cache
+test/cache: ## Run the backend's tests once more, with all that is cached in Redis
+	CACHE=redis go test -timeout $(TIMEOUT) $(TESTFLAGS) ./backend
+
 # With GATEHOUSE_RACE the tests that start the two processes build them with the
 # detector too. It needs a C compiler.
 .PHONY: test/race

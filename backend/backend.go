@@ -17,6 +17,7 @@ import (
 	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
+	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/housekeeping"
 	"gatehouse/backend/internal/override"
@@ -26,7 +27,9 @@ import (
 	"gatehouse/backend/internal/session"
 	"gatehouse/backend/internal/tenant"
 	"gatehouse/backend/internal/user"
+	"gatehouse/backend/internal/verdict"
 	"gatehouse/backend/internal/web"
+	"gatehouse/internal/feed"
 	"gatehouse/internal/health"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
@@ -45,10 +48,13 @@ type Backend struct {
 	tenants *placement.Directory
 	prober  *tenant.Prober
 	redis   *redisconn.Client
+	cache   *cache.Cache
 	keys    *token.Keyring
 	tls     security
-	// announcer tells the gateways of changes.
+	// announcer tells the gateways of changes, feed this process of what others
+	// announce: only the cache needs to know, so it is nil without one.
 	announcer *announce.Announcer
+	feed      *feed.Follower
 	keeper    *housekeeping.Keeper
 	checker   *health.Checker
 	server    *fasthttp.Server
@@ -106,7 +112,9 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		health.Check{Name: "database", Required: true, Run: db.Check},
 		health.Check{Name: "redis", Run: redis.Check},
 	)
+	verdicts := verdict.New(directory, time.Now)
 	announcer := announce.New(announce.Options{
+		Heard: verdicts.Apply,
 		Redis: redis, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
 	})
 	app := &web.App{
@@ -118,8 +126,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Trusted:  c.TrustedGateways,
 		Timeout:  c.RequestTimeout,
 	}
+	cached := cache.New(c.Cache, redis)
 	accounts := &auth.Service{
 		Directory:      directory,
+		Cache:          cached,
 		Announcer:      announcer,
 		Hasher:         hasher,
 		Keys:           keys,
@@ -130,10 +140,11 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Log:            log,
 	}
 	sessions := &session.Service{Directory: directory, Announcer: announcer}
-	contacts := &contact.Service{Directory: directory}
+	contacts := &contact.Service{Directory: directory, Cache: cached, Verdicts: verdicts}
 	users := &user.Service{
 		Directory:  directory,
 		Announcer:  announcer,
+		Cache:      cached,
 		Maint:      maint,
 		Hasher:     hasher,
 		TenantHash: c.Logging.TenantHash,
@@ -150,6 +161,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Maint: maint, Announcer: announcer, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
 	}
 
+	var follower *feed.Follower
+	if c.Cache.On() {
+		follower = feed.NewFollower(feed.Options{Client: redis, Apply: verdicts.Apply, Log: log, Now: time.Now})
+	}
 	return &Backend{
 		config:    c,
 		log:       log,
@@ -158,9 +173,11 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		tenants:   directory,
 		prober:    prober,
 		redis:     redis,
+		cache:     cached,
 		keys:      keys,
 		tls:       secure,
 		announcer: announcer,
+		feed:      follower,
 		keeper: housekeeping.New(housekeeping.Options{
 			Config: c.Keeping, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Log: log,
 		}),
@@ -181,12 +198,12 @@ func newServer(app *web.App, routes []web.Route, probe *health.Checker, log *slo
 		DisablePreParseMultipartForm: true,
 		// Gateways re-frame requests and keep connections, so these bound only
 		// what a broken peer can cost.
-		ReadTimeout:           30 * time.Second,
+		ReadTimeout:           web.BodyTime,
 		WriteTimeout:          30 * time.Second,
 		IdleTimeout:           time.Minute, // above the gateways' 10 s, who then close first
 		ReadBufferSize:        32 << 10,    // the gateway's header limit and the headers it adds
 		MaxRequestBodySize:    web.MaxBody,
-		HeaderReceived:        web.Bounds(routes), // for the routes that take more
+		HeaderReceived:        web.Bounds(routes), // for what may take more
 		Concurrency:           16 << 10,
 		CloseOnShutdown:       true,
 		SecureErrorLogMessage: true,
@@ -224,6 +241,10 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	announcing, silence := context.WithCancel(context.WithoutCancel(ctx))
 	var runs sync.WaitGroup
 	runs.Go(func() { b.announcer.Run(announcing) })
+	runs.Go(func() { b.cache.Run(announcing) })
+	if b.feed != nil {
+		runs.Go(func() { b.feed.Run(announcing) })
+	}
 	runs.Go(func() { b.keeper.Run(announcing) })
 	runs.Go(func() { b.keys.Run(announcing) })
 	for _, file := range b.tls.files() {

@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/dbtest"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
@@ -48,6 +50,7 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 		Database:        pg.Config{URL: db.URL, MaxConns: 8, PoolWait: 5 * time.Second, Pooler: "session"},
 		Maint:           pg.MaintConfig{URL: db.MaintURL},
 		Tenants:         placement.Config{Key: testSecret, Pools: 4, PoolConns: 4, OnMain: "allow", Local: dbtest.Local(), Connect: 10 * time.Second},
+		Cache:           cache.Config{Mode: "off"},
 		Redis:           redisconn.Config{URL: "redis://127.0.0.1:1/0", Timeout: 10 * time.Millisecond},
 		Token:           token.Config{Secret: testSecret, Issuer: "gatehouse", Audience: "gatehouse"},
 		Cursor:          web.CursorConfig{Keys: testSecret},
@@ -56,6 +59,9 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 		TrustedGateways: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		RequestTimeout:  10 * time.Second,
 		ShutdownTimeout: 5 * time.Second,
+	}
+	if os.Getenv("CACHE") == "redis" { // the whole suite, with the cache on
+		withCache(t)(&c)
 	}
 	for _, f := range change {
 		f(&c)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/housekeeping"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
@@ -29,6 +30,7 @@ type Config struct {
 	Tenants  placement.Config
 	Keeping  housekeeping.Config
 	Redis    redisconn.Config
+	Cache    cache.Config
 	Token    token.Config
 	Cursor   web.CursorConfig
 	Password password.Config
@@ -57,6 +59,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Tenants.Validate(m)
 	c.Keeping.Validate(m)
 	c.Redis.Validate(m)
+	c.Cache.Validate(m)
 	c.Token.Validate(m)
 	c.Cursor.Validate(m)
 	c.Password.Validate(m)

@@ -127,8 +127,7 @@ func TestDeadlineOfTheGatewayHolds(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t)
-	// Redis cannot be reached in this test.
+	s := newTestServer(t, func(c *Config) { c.Redis.URL = "redis://127.0.0.1:1/0" }) // where nobody is
 	for _, path := range []string{"/health", "/api/v1/health"} {
 		if a := s.do("GET", path, "", nil).want(t, 200); string(a.body) != `{"status":"degraded"}` {
 			t.Errorf("%s: got %s", path, a.body)

@@ -200,10 +200,53 @@ func TestAccessLog(t *testing.T) {
 		{"msg": "request", "method": "GET", "route": "/things/{id}", "status": 401.0, "bytes_in": 0.0, "bytes_out": got[1]["bytes_out"],
 			"client": "127.0.0.1", "code": "unauthenticated", "cause": "token: missing"},
 		{"msg": "request", "method": "other", "route": "unmatched", "status": 400.0, "bytes_in": 0.0, "bytes_out": got[2]["bytes_out"],
-			"client": "127.0.0.1", "code": "bad_framing"},
+			"client": "127.0.0.1", "code": "bad_framing", "cause": "The method is not one that this service knows."},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+// The log tells which rule a request broke and which limit was used up, and never
+// what the client wrote.
+func TestAccessLogOfRefusals(t *testing.T) {
+	t.Parallel()
+	const secret = "eyJhbGciOiJIUzI1NiJ9"
+	for name, c := range map[string]struct{ request, code, cause, limit string }{
+		"a target":           {"GET //x HTTP/1.1\r\nHost: x\r\n\r\n", "bad_framing", "The path has an empty segment.", ""},
+		"a header twice":     {"GET / HTTP/1.1\r\nHost: x\r\nOrigin: a\r\nOrigin: b\r\n\r\n", "bad_framing", "A header that may come once came twice.", ""},
+		"two lengths":        {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", "bad_framing", "duplicate content-length header", ""},
+		"a control byte":     {"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + secret + "\x00\r\n\r\n", "bad_framing", "invalid header value", ""},
+		"a byte in a name":   {"GET / HTTP/1.1\r\nHost: x\r\n" + secret + "\x01: a\r\n\r\n", "bad_framing", "malformed mime header line", ""},
+		"a method":           {secret + "\r\n\r\n", "bad_framing", "cannot find http request method", ""},
+		"a version":          {"GET /" + secret + " HTTP/3\r\n\r\n", "bad_framing", "unsupported http version", ""},
+		"a limit":            {"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "rate_limited", "", "auth"},
+		"a body for nothing": {"GET /things HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", "bad_framing", "A GET or HEAD request has a body.", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, limits(t, "auth=1/1h,1"))
+			if c.limit != "" {
+				r.raw(t, c.request, "GET")
+			}
+			r.raw(t, c.request, "GET")
+			var line map[string]any
+			eventually(t, "the last line", func() bool {
+				lines := r.logs.lines(t, "request")
+				if len(lines) > 0 {
+					line = lines[len(lines)-1]
+				}
+				return line["code"] == c.code
+			})
+			cause, _ := line["cause"].(string)
+			limit, _ := line["limit"].(string)
+			if cause != c.cause || limit != c.limit {
+				t.Errorf("cause %q, limit %q, want %q and %q", cause, limit, c.cause, c.limit)
+			}
+			if strings.Contains(fmt.Sprint(line), secret) {
+				t.Errorf("the log shows what the client sent: %v", line)
+			}
+		})
 	}
 }
 

@@ -312,13 +312,29 @@ func TestHandshakeIsBounded(t *testing.T) {
 	}
 	const notTLS = `gateway_tls_handshakes_failed_total{reason="not_tls"}`
 	before := metricValue(t, r, notTLS)
-	conn, err := net.Dial("tcp", r.Addr("tls"))
-	if err != nil {
-		t.Fatal(err)
+	for _, request := range []string{
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" + noise(300_000),
+	} {
+		conn, err := net.Dial("tcp", r.Addr("tls"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(conn, request)
+		reader := bufio.NewReader(conn)
+		a := readAnswer(t, reader, "GET")
+		if p := a.problem(t, 400, "bad_framing"); p["detail"] != "Client sent an HTTP request to an HTTPS server." {
+			t.Errorf("plain HTTP is told %v", p["detail"])
+		}
+		if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) || a.header.Get("Connection") != "close" || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("the answer to plain HTTP has the headers %v, and then %v", a.header, err)
+		}
 	}
-	defer conn.Close()
-	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	eventually(t, "plain HTTP is counted", func() bool { return metricValue(t, r, notTLS) > before })
+	eventually(t, "plain HTTP is counted", func() bool { return metricValue(t, r, notTLS) >= before+2 })
 	if lines := r.logs.lines(t, "request"); len(lines) != 0 {
 		t.Errorf("%d requests logged, want none", len(lines))
 	}

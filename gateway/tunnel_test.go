@@ -201,7 +201,7 @@ func TestTunnelsWhileDraining(t *testing.T) {
 	r.proxy.EndTunnels()
 	before.ended(t)
 	during.ended(t)
-	r.raw(t, r.socket(wsKey, "13"), "GET").problem(t, 502, "bad_gateway")
+	r.raw(t, r.socket(wsKey, "13"), "GET").problem(t, 503, "unavailable")
 }
 
 func TestTunnelsWantHTTP11(t *testing.T) {

@@ -40,6 +40,9 @@ type Options struct {
 	TenantHash func(tenant string) string
 	Now        func() time.Time
 	Log        *slog.Logger
+	// Heard, if set, is given all items before anybody else has them: what this
+	// process knows must not be older than what it has acknowledged.
+	Heard func([]feed.Item)
 	// Retry is how long a dedicated database that did not answer is left alone
 	// before it is asked again; 2 s when zero.
 	Retry time.Duration
@@ -96,7 +99,7 @@ func (a *Announcer) Sessions(ctx context.Context, ended []tenantdb.RevokeOtherSe
 			items = append(items, revocation.Item(s.ID, expires))
 		}
 	}
-	a.publisher.Publish(ctx, items...)
+	a.publish(ctx, items...)
 }
 
 // Tenant tells of a tenant as it is now.
@@ -117,7 +120,14 @@ func (a *Announcer) Resumed(ctx context.Context, t limit.Tenant, ended []tenantd
 		a.Log.Error("tenant not announced", "tenant", a.TenantHash(t.ID), "cause", err)
 		return
 	}
-	a.publisher.Publish(ctx, append(items, item)...)
+	a.publish(ctx, append(items, item)...)
+}
+
+func (a *Announcer) publish(ctx context.Context, items ...feed.Item) {
+	if a.Heard != nil {
+		a.Heard(items)
+	}
+	a.publisher.Publish(ctx, items...)
 }
 
 func revoked(s tenantdb.ListRevokedSessionsRow) feed.Item {

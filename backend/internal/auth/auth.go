@@ -6,12 +6,15 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/go-json-experiment/json"
 
 	"gatehouse/backend/internal/announce"
+	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
@@ -30,6 +33,7 @@ const (
 // Service holds the rules of signing up and in.
 type Service struct {
 	Directory *placement.Directory
+	Cache     *cache.Cache
 	Announcer *announce.Announcer
 	Hasher    *password.Hasher
 	Keys      *token.Keyring
@@ -120,4 +124,28 @@ func (s *Service) getUser(ctx context.Context, c token.Claims) (tenantdb.User, e
 	return s.queries.GetUser(ctx, s.Directory.As(pg.Caller(c, false)), tenantdb.GetUserParams{
 		TenantID: c.Tenant, ID: c.UserID,
 	})
+}
+
+// me returns what a caller may know of itself.
+func (s *Service) me(ctx context.Context, c token.Claims) (Me, error) {
+	text, err := s.Cache.Read(ctx, cache.Entry{Tenant: c.Tenant, Kind: cache.Users, Key: c.UserID.String()}, cache.Reader{
+		Load: func(ctx context.Context) ([]byte, error) {
+			u, err := s.getUser(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			// Without the session, which is the caller's, and the password's hash.
+			return json.Marshal(Me{ID: u.ID, Username: u.Username, Email: u.Email, TenantID: u.TenantID, Role: u.Role})
+		},
+		Admit: func(ctx context.Context) error { return s.Directory.Admit(ctx, pg.Caller(c, false)) },
+	})
+	if err != nil {
+		return Me{}, err
+	}
+	var me Me
+	if err := json.Unmarshal(text, &me); err != nil {
+		return Me{}, fmt.Errorf("read a cached user: %w", err)
+	}
+	me.LoginSession = c.Session
+	return me, nil
 }

@@ -154,9 +154,9 @@ func (s *Service) HandlePassword(r *web.Request) error {
 
 // HandleMe answers GET /auth/me.
 func (s *Service) HandleMe(r *web.Request) error {
-	u, err := s.getUser(r.Context(), r.Caller)
+	me, err := s.me(r.Context(), r.Caller)
 	if err != nil {
 		return err
 	}
-	return r.OK("ok", Me{u.ID, u.Username, u.Email, u.TenantID, u.Role, r.Caller.Session})
+	return r.OK("ok", me)
 }

@@ -7,15 +7,20 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
+	"gatehouse/backend/internal/verdict"
 	"gatehouse/backend/internal/web"
 )
 
 // Service keeps contacts.
 type Service struct {
 	Directory *placement.Directory
+	Cache     *cache.Cache
+	// Verdicts on callers who get what the cache has.
+	Verdicts *verdict.Sessions
 
 	queries tenantdb.Queries
 }

@@ -15,18 +15,12 @@ func (s *Service) HandleList(r *web.Request) error {
 	if err := l.Start(&after); err != nil {
 		return err
 	}
-	rows, err := s.list(r.Context(), s.reads(r.Caller), r.Caller.Tenant, l.Sort, l.Desc, after, f, l.Limit+1)
+	body, err := s.cachedPage(r.Context(), r.Caller, l, f, after)
 	if err != nil {
 		return err
 	}
-	if l.Count {
-		n, err := s.count(r.Context(), r.Caller, f)
-		if err != nil {
-			return err
-		}
-		l.Total = &n
-	}
-	return web.Page(l, rows, view, positionOf)
+	r.Encoded(web.Answer{}, body)
+	return nil
 }
 
 // HandleCreate answers POST /address-book.
@@ -35,7 +29,7 @@ func (s *Service) HandleCreate(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	return idempotency.RunOne(r, s.Directory, func(tx tenantdb.DBTX) (web.Answer, error) {
+	err = idempotency.RunOne(r, s.Directory, func(tx tenantdb.DBTX) (web.Answer, error) {
 		c, err := s.create(r.Context(), tx, r.Caller.Tenant, in)
 		if err != nil {
 			return web.Answer{}, err
@@ -44,6 +38,8 @@ func (s *Service) HandleCreate(r *web.Request) error {
 		a.Status, a.Location = 201, "/api/v1/address-book/"+c.ID.String()
 		return a, nil
 	})
+	s.wrote(r.Context(), r.Caller, err) // a replay too: the first answer may have got lost half-way
+	return err
 }
 
 // HandleGet answers GET /address-book/{id}.
@@ -52,11 +48,12 @@ func (s *Service) HandleGet(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.get(r.Context(), r.Caller, id)
+	c, err := s.cached(r.Context(), r.Caller, id)
 	if err != nil {
 		return err
 	}
-	return r.Answer(single(c))
+	r.Encoded(web.Answer{ETag: c.etag}, c.body)
+	return nil
 }
 
 // HandleUpdate answers PUT /address-book/{id}.

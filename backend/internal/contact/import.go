@@ -92,6 +92,7 @@ func (s *Service) HandleImport(r *web.Request) error {
 				},
 			})
 		})
+		s.wrote(r.Context(), r.Caller, err)
 	}
 	if err != nil {
 		return err

@@ -33,6 +33,22 @@ func (s Scope) enter(b *pgx.Batch, timeoutMS string) {
 	b.Queue(tenantdb.EnterSession, s.Tenant, s.Write, s.Session, s.User, timeoutMS)
 }
 
+// Admit checks, in one round trip, what every batch and transaction in the scope
+// checks first: that the tenant may be served from here, and that the session
+// lives.
+func (db *DB) Admit(ctx context.Context, s Scope) error {
+	run, cancel, timeoutMS := bounds(ctx)
+	defer cancel()
+	conn, err := db.acquire(run)
+	if err != nil {
+		return translate(err)
+	}
+	defer conn.Release()
+	var b pgx.Batch
+	s.enter(&b, timeoutMS)
+	return translate(conn.SendBatch(run, &b).Close())
+}
+
 // As returns a connection whose every statement runs in a transaction of its
 // own inside the scope, in one round trip.
 func (db *DB) As(s Scope) tenantdb.DBTX { return &scoped{db: db, scope: s} }

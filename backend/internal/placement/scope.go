@@ -15,6 +15,12 @@ import (
 // [pg.DB.As]).
 func (d *Directory) As(s pg.Scope) tenantdb.DBTX { return &placed{d, s} }
 
+// Admit checks that the scope's tenant may be served and its session lives, as
+// everything else in the scope would first (see [pg.DB.Admit]).
+func (d *Directory) Admit(ctx context.Context, s pg.Scope) error {
+	return d.with(ctx, s.Tenant, func(db *pg.DB, _ bool) error { return db.Admit(ctx, s) })
+}
+
 // InTx runs fn in one transaction inside the scope, in the database of its
 // tenant (see [pg.DB.InTx]).
 func (d *Directory) InTx(ctx context.Context, s pg.Scope, fn func(tx tenantdb.DBTX) error) error {

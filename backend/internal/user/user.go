@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/backend/internal/account"
 	"gatehouse/backend/internal/announce"
+	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
@@ -27,6 +28,7 @@ import (
 type Service struct {
 	Directory *placement.Directory
 	Announcer *announce.Announcer
+	Cache     *cache.Cache
 	// Maint reaches the main database for what operators do.
 	Maint  *pg.DB
 	Hasher *password.Hasher
@@ -154,6 +156,7 @@ func (s *Service) Update(ctx context.Context, by trail.Origin, id uuid.UUID, mat
 		}
 		return nil
 	})
+	s.Cache.Wrote(ctx, by.Claims.Tenant, cache.Users, err)
 	if err != nil {
 		return tenantdb.User{}, err
 	}
@@ -217,6 +220,7 @@ func (s *Service) Delete(ctx context.Context, by trail.Origin, id uuid.UUID, mat
 			Action: trail.UserDelete, Target: u.ID.String(), Details: map[string]string{"username": u.Username, "role": u.Role},
 		})
 	})
+	s.Cache.Wrote(ctx, by.Claims.Tenant, cache.Users, err)
 	if err == nil {
 		s.Announcer.Sessions(ctx, ended)
 	}

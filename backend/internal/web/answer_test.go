@@ -263,3 +263,37 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+// A body has as long to arrive as its request has in all, or an upload that the
+// gateway waits for would be cut here.
+func TestBodiesHaveTheTimeOfTheirRequests(t *testing.T) {
+	t.Parallel()
+	bounds := Bounds(nil)
+	for _, tc := range []struct {
+		timeout string
+		length  int
+		want    time.Duration // 0 for that of the server
+	}{
+		{"60000", 2 << 20, 65 * time.Second},
+		{"60000", 100, 65 * time.Second},
+		{"60000", -1, 65 * time.Second},
+		{"10000", -1, 0},
+		{"9223372036854775807", -1, maxTimeout + bodyMargin},
+		{"-60000", -1, 0},
+		{"a minute", -1, 0},
+		{"", -1, 0},
+		{"60000", 0, 0},
+		{"60000", -2, 0},
+	} {
+		var h fasthttp.RequestHeader
+		h.SetMethod("POST")
+		h.SetRequestURI("/api/v1/large")
+		h.SetContentLength(tc.length)
+		if tc.timeout != "" {
+			h.Set("X-Request-Timeout", tc.timeout)
+		}
+		if got := bounds(&h).ReadTimeout; got != tc.want {
+			t.Errorf("%q, a body of %d: got %v, want %v", tc.timeout, tc.length, got, tc.want)
+		}
+	}
+}

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
@@ -160,8 +159,8 @@ func (a *App) request(ctx *fasthttp.RequestCtx, route Route) (*Request, context.
 		if client, err := netip.ParseAddr(string(ctx.Request.Header.Peek("X-Forwarded-For"))); err == nil {
 			r.ClientIP = client.String()
 		}
-		if ms, err := strconv.Atoi(string(ctx.Request.Header.Peek("X-Request-Timeout"))); err == nil && ms > 0 {
-			timeout = min(time.Duration(ms)*time.Millisecond, maxTimeout)
+		if own := requestTimeout(&ctx.Request.Header); own > 0 {
+			timeout = own
 		}
 	}
 	if r.ID == "" {

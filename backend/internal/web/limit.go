@@ -2,6 +2,8 @@ package web
 
 import (
 	"bytes"
+	"strconv"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -10,9 +12,19 @@ import (
 // its own, in bytes.
 const MaxBody = 1 << 20
 
-// Bounds returns the bounds of a request by its header, for routes with a
-// MaxBody of their own; it is what [fasthttp.Server] wants as HeaderReceived.
-// The paths of such routes have no parameters.
+// BodyTime is how long a body may take to arrive behind its header, unless the
+// request says in X-Request-Timeout that it has more time.
+const BodyTime = 30 * time.Second
+
+// bodyMargin is the time beyond a request's own for its body to end or break off,
+// so that the gateway, which tells the client why, is the first to give up.
+const bodyMargin = 5 * time.Second
+
+// Bounds returns the bounds of a request by its header; it is what
+// [fasthttp.Server] wants as HeaderReceived. A larger body than MaxBody is taken
+// by routes with one of their own, whose paths have no parameters. A body has the
+// time of its request. That may come from anybody, since nobody knows here from
+// whom, and is bounded for that.
 func Bounds(routes []Route) func(*fasthttp.RequestHeader) fasthttp.RequestConfig {
 	byPath := map[string]Route{}
 	for _, route := range routes {
@@ -23,7 +35,14 @@ func Bounds(routes []Route) func(*fasthttp.RequestHeader) fasthttp.RequestConfig
 		}
 	}
 	return func(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
-		if n := h.ContentLength(); 0 <= n && n <= MaxBody {
+		n := h.ContentLength()
+		if n == 0 || n == noBody {
+			return c
+		}
+		if timeout := requestTimeout(h) + bodyMargin; timeout > BodyTime {
+			c.ReadTimeout = timeout
+		}
+		if 0 < n && n <= MaxBody {
 			return c
 		}
 		path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
@@ -32,4 +51,17 @@ func Bounds(routes []Route) func(*fasthttp.RequestHeader) fasthttp.RequestConfig
 		}
 		return c
 	}
+}
+
+// noBody is the length that fasthttp gives a request without a body.
+const noBody = -2
+
+// requestTimeout returns the time that a request says it has, at most maxTimeout;
+// 0 for none.
+func requestTimeout(h *fasthttp.RequestHeader) time.Duration {
+	ms, err := strconv.Atoi(string(h.Peek("X-Request-Timeout")))
+	if err != nil || ms <= 0 {
+		return 0
+	}
+	return time.Duration(min(ms, int(maxTimeout/time.Millisecond))) * time.Millisecond
 }

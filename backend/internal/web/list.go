@@ -2,6 +2,7 @@ package web
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 	"golang.org/x/text/unicode/norm"
 
@@ -194,6 +196,18 @@ func (l *List) scope() []byte {
 	return h.Sum(nil)
 }
 
+// Key names the page that is asked for, from a position on, among all of the
+// tenant: pages with one key hold the same rows in the same form.
+func (l *List) Key(position any) (string, error) {
+	encoded, err := json.Marshal(position)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%x %d %t %s", l.scope(), l.Limit, l.Count, encoded)
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
 // listMetadata is the metadata of a page.
 type listMetadata struct {
 	Limit      int32   `json:"limit"`
@@ -207,12 +221,22 @@ type listMetadata struct {
 // limit: that one only tells that more follow. Position gives the cursor's
 // position after a row, view its form in the answer.
 func Page[Row, View any](l *List, rows []Row, view func(Row) View, position func(Row) any) error {
+	body, err := EncodePage(l, rows, view, position)
+	if err != nil {
+		return err
+	}
+	l.r.Encoded(Answer{}, body)
+	return nil
+}
+
+// EncodePage returns the body of the answer that [Page] writes.
+func EncodePage[Row, View any](l *List, rows []Row, view func(Row) View, position func(Row) any) ([]byte, error) {
 	meta := listMetadata{Limit: l.Limit, Total: l.Total}
 	if len(rows) > int(l.Limit) {
 		rows = rows[:l.Limit]
 		cursor, err := l.r.cursors.seal(l.scope(), position(rows[len(rows)-1]))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		meta.HasMore, meta.NextCursor = true, &cursor
 	}
@@ -221,7 +245,7 @@ func Page[Row, View any](l *List, rows []Row, view func(Row) View, position func
 	for i, row := range rows {
 		data[i] = view(row)
 	}
-	return l.r.JSON(200, envelope{Message: "ok", Data: data, Metadata: meta})
+	return json.Marshal(envelope{Message: "ok", Data: data, Metadata: meta})
 }
 
 // noQuery refuses any query parameter.

@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"gatehouse/internal/logging"
+	"gatehouse/internal/problem"
 	"gatehouse/internal/telemetry"
 )
 
@@ -23,7 +26,11 @@ func AccessLog(log *slog.Logger) Step {
 		if ex.Route != nil {
 			metrics = ex.Route.Metrics
 		}
-		metrics.Observe(status, took)
+		if status == fasthttp.StatusSwitchingProtocols {
+			metrics.Observe(status, ex.Upstream) // how long a WebSocket lives says nothing of the service
+		} else {
+			metrics.Observe(status, took)
+		}
 		if ctx := context.Background(); log.Enabled(ctx, slog.LevelInfo) {
 			ex.attrs = ex.appendAttrs(ex.attrs[:0], status, took)
 			logging.Log(log, ex.Start.Add(took), slog.LevelInfo, "request", ex.attrs)
@@ -62,8 +69,14 @@ func (ex *Exchange) appendAttrs(attrs []slog.Attr, status int, took time.Duratio
 	}
 	if ex.Problem != nil {
 		attrs = append(attrs, slog.String("code", string(ex.Problem.Code)))
-		if cause := ex.Problem.Unwrap(); cause != nil { // which clients are not told
+		switch cause := ex.Problem.Unwrap(); {
+		case cause != nil: // which clients are not told
 			attrs = append(attrs, slog.String("cause", cause.Error()))
+		case ex.Problem.Code == problem.BadFraming: // the rule that was broken
+			attrs = append(attrs, slog.String("cause", ex.Problem.Detail))
+		}
+		if ex.limit != "" {
+			attrs = append(attrs, slog.String("limit", ex.limit))
 		}
 	}
 	return attrs

@@ -185,6 +185,7 @@ func (a *Admission) refuse(ex *Exchange, reason admission.Reason) {
 	if reason == admission.OverTenant {
 		p := problem.Newf(problem.RateLimited, "The limit %q is used up; see the Retry-After header.", limit.InFlight)
 		p.RetryAfter = time.Second
+		ex.limit = limit.InFlight
 		ex.Refuse(p)
 		return
 	}

@@ -37,6 +37,7 @@ type Body struct {
 	// How long it is waited for once it is streamed. Until then the server's own
 	// deadline stands.
 	ctx  *fasthttp.RequestCtx // nil for a body that comes from no client
+	conn *Conn                // of a body whose first byte comes apart, else nil
 	idle time.Duration        // between two reads
 	end  time.Time            // of it all
 	// stopped is set, atomically, when no more of it is wanted.
@@ -57,15 +58,20 @@ func NewBody(stream io.Reader, length, limit int64) (Body, error) {
 // otherwise what was read of it. It belongs to the exchange.
 func (b *Body) Whole() (body []byte, all bool) { return b.whole, b.Length == 0 || b.done }
 
-// receive reads a body of at most WholeBody bytes, or as much of one in chunks.
+// receive reads a body of at most WholeBody bytes, or as much of one in chunks. Of
+// a larger one it waits for the beginning.
 func (b *Body) receive() error {
-	if b.Length == 0 || b.Length > WholeBody {
+	if !b.wanted() {
 		return nil
 	}
 	if cap(b.whole) == 0 {
-		b.whole = make([]byte, 0, max(b.Length, 1<<10))
+		size := b.Length
+		if size > WholeBody {
+			size = keptBody
+		}
+		b.whole = make([]byte, 0, max(size, 1<<10))
 	}
-	for !b.done && len(b.whole) <= WholeBody {
+	for b.wanted() {
 		if len(b.whole) == cap(b.whole) {
 			grown := make([]byte, len(b.whole), min(4*cap(b.whole), WholeBody+1))
 			copy(grown, b.whole)
@@ -78,6 +84,17 @@ func (b *Body) receive() error {
 		}
 	}
 	return nil
+}
+
+// wanted reports whether more of the body is to be read before a backend is asked.
+func (b *Body) wanted() bool {
+	switch {
+	case b.Length == 0 || b.done:
+		return false
+	case b.Length > WholeBody:
+		return b.awaitsFirst()
+	}
+	return len(b.whole) <= WholeBody
 }
 
 // Stream has the rest of the body waited for until end, and the server's time for
@@ -130,17 +147,17 @@ func (b *Body) next(p []byte) (int, error) {
 	if left := b.limit - b.Read + 1; int64(len(p)) > left {
 		p = p[:left]
 	}
-	n, err := b.stream.Read(p)
+	n, err := b.read(p)
 	b.Read += int64(n)
 	switch {
 	case n > 0 && b.refusal != nil:
 		return n, b.refusal
 	case b.Read > b.limit:
 		return n, problem.New(problem.BodyTooLarge)
-	case b.Read == b.Length, err == io.EOF && b.Length < 0 && !b.broken():
+	case b.Read == b.Length, errors.Is(err, io.EOF) && b.Length < 0 && !b.broken():
 		b.done = true
 		return n, b.trailerFault()
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return n, endedEarly()
 	case err != nil:
 		return n, bodyFault(err)

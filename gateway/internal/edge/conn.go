@@ -245,6 +245,9 @@ type Conn struct {
 	chunked bool // the body of the last request was
 	behind  bool // the current request had begun to arrive when the one before it ended
 
+	lead  lead    // of the body of the current request
+	first [1]byte // of that body, if it came apart from the header
+
 	ended   bool                   // the client sends no more; known to who reads
 	dropped atomic.Pointer[func()] // see Exchange.Hijack
 

@@ -66,6 +66,22 @@ func (c *Conn) setReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
+// began returns when the time began in which a request was to arrive that has not:
+// with its first byte, or with its connection.
+func (c *Conn) began(now time.Time) time.Time {
+	if c == nil || c.deadlines.wanted.IsZero() {
+		return now
+	}
+	return earliest(now, c.deadlines.wanted.Add(-c.limits.receiveTimeout))
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // halt ends a read under way, and all that come in the same request. It may be
 // called from another goroutine.
 func (c *Conn) halt() error {

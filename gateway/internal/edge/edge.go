@@ -83,6 +83,7 @@ type Exchange struct {
 
 	// Problem is what the request was refused with.
 	Problem *problem.Error
+	limit   string // the one that is used up, if that is why
 
 	// Sent is how many bytes of a streamed answer's body have been passed on, and
 	// Cut says that it was not all.
@@ -149,6 +150,7 @@ func (ex *Exchange) begin(ctx *fasthttp.RequestCtx, start time.Time, fault *prob
 		ex.Body.Length = int64(header.ContentLength())
 		ex.Body.stream = ctx.RequestBodyStream()
 		ex.Body.ctx = ctx
+		ex.Body.meet(connOf(ctx.Conn()))
 		ex.Body.idle = ex.server.conns.receiveTimeout
 	}
 }

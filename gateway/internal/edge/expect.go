@@ -8,10 +8,10 @@ import (
 )
 
 // handover is a request whose client waits to be told whether to send the body
-// (RFC 9110 section 10.1.1). fasthttp asks before it reads the body and calls the
-// handler when it has begun to come. In between the steps wait in a goroutine of
-// their own: the client is told to send when the last of them asks for the body,
-// and what they refuse it never sends.
+// (RFC 9110 section 10.1.1). fasthttp asks whether it may, and calls the handler
+// when it has told it so. In between the steps wait in a goroutine of their own:
+// the client is told to send when the last of them asks for the body, and what
+// they refuse it never sends.
 type handover struct {
 	ex    *Exchange
 	asked chan struct{} // the steps want the body
@@ -38,6 +38,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 		// the 100. If none can be set the connection is gone.
 		_ = ctx.Conn().SetWriteDeadline(time.Now().Add(s.conns.sendTimeout))
 		ctx.SetUserValue(handoverKey{}, h)
+		ex.Body.announce()
 		return fasthttp.StatusContinue
 	case <-h.done:
 		LingerOnClose(ctx.Conn()) // it may be sending already
@@ -69,7 +70,7 @@ func (h *handover) resume(err error) {
 }
 
 // Close implements io.Closer, which fasthttp calls before it uses the request's
-// memory again: the connection has ended before the body began to come.
+// memory again: the client could not be told to send.
 func (h *handover) Close() error {
 	h.resume(endedEarly())
 	return nil

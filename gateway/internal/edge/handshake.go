@@ -45,6 +45,7 @@ func (c *secureConn) Handshake() error {
 		if counter := handshakeFailure(err); counter != nil {
 			counter.Inc()
 		}
+		c.tellPlain(err)
 		return err
 	}
 	if c.ConnectionState().DidResume {

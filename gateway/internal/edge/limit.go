@@ -228,6 +228,7 @@ func (l *Limits) take(ex *Exchange, tag []byte, n int) bool {
 	}
 	p := problem.Newf(problem.RateLimited, "The limit %q is used up; see the Retry-After header.", refused.Policy.Name)
 	p.RetryAfter = refused.Wait
+	ex.limit = refused.Policy.Name
 	ex.Refuse(p)
 	return false
 }

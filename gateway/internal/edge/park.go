@@ -24,6 +24,10 @@ const parkAfter = time.Second
 // for a request for a short while only; what it asked for is left to whom waits
 // on.
 func (c *Conn) SetReadDeadline(t time.Time) error {
+	if t.After(beyond) {
+		c.lead = announced
+		return nil
+	}
 	wait := c.patience()
 	c.waiting = wait > c.limits.parkAfter
 	if c.waiting {
@@ -171,9 +175,12 @@ func (p *plainConn) NetConn() net.Conn { return p.Conn }
 
 // Read implements net.Conn.
 func (p *plainConn) Read(b []byte) (int, error) {
+	if p.lead == announced {
+		return p.standIn(b)
+	}
 	n, err := p.Conn.Read(b)
 	p.ended = p.ended || errors.Is(err, io.EOF)
-	return n, p.seen(err)
+	return p.without(b, n), p.seen(err)
 }
 
 // Close implements net.Conn.
@@ -203,9 +210,12 @@ func (s *secureConn) Write(b []byte) (int, error) {
 
 // Read implements net.Conn.
 func (s *secureConn) Read(b []byte) (int, error) {
+	if s.own.lead == announced {
+		return s.own.standIn(b)
+	}
 	n, err := s.Conn.Read(b)
 	s.own.ended = s.own.ended || errors.Is(err, io.EOF)
-	return n, s.own.seen(err)
+	return s.own.without(b, n), s.own.seen(err)
 }
 
 // Close implements net.Conn.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,10 +90,11 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		ConnState:    track,
 
 		// Bodies are read when the steps have let the request through, and bounded
-		// there; of one whose length is known the server waits for as much as this
-		// before it calls the first step.
+		// there. The one byte that the server wants before it calls the first step
+		// it gets at once (ahead.go).
 		StreamRequestBody:  true,
 		MaxRequestBodySize: 1,
+		HeaderReceived:     announceBody,
 		ExpectHandler:      s.expect,
 
 		ReadBufferSize: readBuffer,
@@ -149,6 +151,7 @@ func (s *Server) Shutdown(ctx context.Context) (cut int) {
 func (s *Server) Pass(ctx *fasthttp.RequestCtx) {
 	if h := handed(ctx); h != nil {
 		h.ex.Body.stream = ctx.RequestBodyStream()
+		h.ex.Body.meet(connOf(ctx.Conn()))
 		h.resume(nil)
 		s.end(h.ex)
 		return
@@ -166,12 +169,7 @@ func (s *Server) serveFault(ctx *fasthttp.RequestCtx, err error) {
 	// fasthttp leaves the deadline of what was written before, which may be over.
 	// If none can be set the connection is gone.
 	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(s.conns.sendTimeout))
-	if h := handed(ctx); h != nil {
-		h.resume(faultOf(err))
-		s.end(h.ex)
-		return
-	}
-	s.pass(ctx, time.Now(), faultOf(err))
+	s.pass(ctx, connOf(ctx.Conn()).began(time.Now()), faultOf(err))
 }
 
 // faultOf turns fasthttp's error into the problem that the client is told.
@@ -186,7 +184,19 @@ func faultOf(err error) *problem.Error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return endedEarly()
 	}
-	return problem.New(problem.BadFraming)
+	return problem.Wrap(problem.BadFraming, errors.New(parserText(err)))
+}
+
+// parserText says what fasthttp did not understand, for the log. What the client
+// sent is left out, and stands in quotes if at all: it may hold a token.
+func parserText(err error) string {
+	text, ok := strings.CutPrefix(err.Error(), "error when reading request headers: ")
+	if !ok {
+		return "the target or the Host header is malformed"
+	}
+	text, _, _ = strings.Cut(text, `"`)
+	text, _, _ = strings.Cut(text, ": buffer size=")
+	return strings.TrimRight(strings.TrimPrefix(text, "fasthttp: "), " :")
 }
 
 func (s *Server) pass(ctx *fasthttp.RequestCtx, start time.Time, fault *problem.Error) {
@@ -213,9 +223,10 @@ func (s *Server) end(ex *Exchange) {
 		ctx.SetConnectionClose()
 	}
 	if ex.Body.left() {
-		// Of one in chunks nobody can tell where the next request would begin, and
-		// one that was stopped is waited for no longer.
-		if ex.Body.Length < 0 || ex.Body.stopped != 0 {
+		// Of one in chunks nobody can tell where the next request would begin, one
+		// that was stopped is waited for no longer, and of one whose only byte is to
+		// come the server has seen the end.
+		if ex.Body.Length < 0 || ex.Body.stopped != 0 || ex.Body.Length == 1 && ex.Body.awaitsFirst() {
 			ctx.SetConnectionClose()
 		}
 		LingerOnClose(ctx.Conn())

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 
 	"gatehouse/gateway/internal/edge"
@@ -30,6 +31,8 @@ type answerHead struct {
 	closes bool
 	// trailer says that trailers were announced.
 	trailer bool
+	// fault says what is wrong with a head that is no answer.
+	fault string
 }
 
 var (
@@ -45,7 +48,7 @@ func (c *conn) readHead(h *answerHead, method string) (some bool, err error) {
 		return len(head) > 0, err
 	}
 	if !h.parse(head, method) {
-		return true, errMalformed
+		return true, fmt.Errorf("%w: %s", errMalformed, h.fault)
 	}
 	if _, err := c.reader.Discard(len(head)); err != nil {
 		return true, err
@@ -61,6 +64,9 @@ func (c *conn) peekHead() ([]byte, error) {
 		if end := bytes.Index(here, []byte("\r\n\r\n")); end >= 0 {
 			return here[:end+4], nil
 		}
+		if fault := hopeless(here); fault != "" { // the end may never come
+			return here, fmt.Errorf("%w: %s", errMalformed, fault)
+		}
 		if err != nil {
 			return here, err
 		}
@@ -70,12 +76,33 @@ func (c *conn) peekHead() ([]byte, error) {
 	}
 }
 
+// hopeless says why the beginning of a head cannot become a sound one, or "".
+func hopeless(head []byte) string {
+	for from := 0; ; {
+		end := bytes.IndexByte(head[from:], '\n')
+		if end < 0 {
+			return ""
+		}
+		if from += end; from == 0 || head[from-1] != '\r' {
+			return "a line ends in a bare LF"
+		}
+		if !bytes.HasPrefix(head, []byte(version)) {
+			return "the status line"
+		}
+		from++
+	}
+}
+
+// version begins every answer, but for the last digit of the version.
+const version = "HTTP/1."
+
 // parse reads a head that ends in an empty line and reports whether it is sound.
 func (h *answerHead) parse(head []byte, method string) bool {
 	*h = answerHead{section: h.section[:0], named: h.named[:0], declared: -1}
 	line, rest, _ := bytes.Cut(head, []byte("\r\n"))
 	old, ok := h.statusLine(line)
 	if !ok {
+		h.fault = "the status line"
 		return false
 	}
 	h.section = append(h.section, rest...)
@@ -102,8 +129,7 @@ func (h *answerHead) parse(head []byte, method string) bool {
 
 // statusLine reads such as HTTP/1.1 200 OK; old is HTTP/1.0.
 func (h *answerHead) statusLine(line []byte) (old, ok bool) {
-	const start = "HTTP/1."
-	if len(line) < len("HTTP/1.1 200") || string(line[:len(start)]) != start || line[8] != ' ' || line[7] > '1' || line[7] < '0' {
+	if len(line) < len("HTTP/1.1 200") || string(line[:len(version)]) != version || line[8] != ' ' || line[7] > '1' || line[7] < '0' {
 		return false, false
 	}
 	for _, c := range line[9:12] {
@@ -129,6 +155,7 @@ func (h *answerHead) fields(old bool) (chunked, ok bool) {
 			break
 		}
 		if !visible(value) {
+			h.fault = "a control character in a header"
 			return false, false
 		}
 		switch len(name) {
@@ -144,6 +171,7 @@ func (h *answerHead) fields(old bool) (chunked, ok bool) {
 			}
 			n, sound := length(value)
 			if !sound || h.declared >= 0 {
+				h.fault = "Content-Length"
 				return false, false
 			}
 			h.declared = n
@@ -152,6 +180,7 @@ func (h *answerHead) fields(old bool) (chunked, ok bool) {
 				continue
 			}
 			if encoded || !bytes.EqualFold(value, []byte("chunked")) {
+				h.fault = "Transfer-Encoding"
 				return false, false
 			}
 			encoded = true
@@ -162,7 +191,10 @@ func (h *answerHead) fields(old bool) (chunked, ok bool) {
 		keepAlive = keepAlive || bytes.EqualFold(option, []byte("keep-alive"))
 	}
 	h.closes = h.closes || old && !keepAlive
-	return encoded, lines.Fault() == "" && !(encoded && (old || h.declared >= 0))
+	if h.fault = lines.Fault(); h.fault == "" && encoded && (old || h.declared >= 0) {
+		h.fault = "chunks with a length, or in HTTP/1.0"
+	}
+	return encoded, h.fault == ""
 }
 
 // length reads digits and nothing else.

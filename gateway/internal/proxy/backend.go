@@ -111,6 +111,7 @@ func (b *backend) end(o outcome, took time.Duration) {
 		b.waited.Add(int64(took))
 		if b.failures.Load() != 0 {
 			b.failures.Store(0)
+			b.set.prove(b)
 		}
 	case o.blames() && b.failures.Add(1) >= ejectAfter:
 		b.set.eject(b, o)

@@ -1,12 +1,15 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -276,6 +279,42 @@ func TestHalfStayIn(t *testing.T) {
 		if b.ejected[busy] != nil || b.failures.Load() != 100 {
 			t.Error("being busy counts as a failure")
 		}
+	})
+}
+
+// TestEjectionIsToldOfOnce: a backend that fails again after each ejection is left
+// out once for those who read the log, and used again once it has answered.
+func TestEjectionIsToldOfOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := backends("10.0.0.1:1", "10.0.0.2:1")
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		p := open(t, o)
+		b := member(t, p, "10.0.0.1:1")
+		check := func(when string, out, back int) {
+			t.Helper()
+			p.mu.Lock() // under which it is written
+			defer p.mu.Unlock()
+			if strings.Count(log.String(), "backend is left out") != out || strings.Count(log.String(), "backend is used again") != back {
+				t.Errorf("%s: want %d and %d lines\n%s", when, out, back, log.String())
+			}
+		}
+		fail(b, noAnswer, ejectAfter)
+		for range 4 {
+			time.Sleep(maxEjection)
+			synctest.Wait()
+			if b.standing() != usable {
+				t.Fatal("it is not tried again")
+			}
+			check("while it is tried", 1, 0)
+			fail(b, noAnswer, 1)
+		}
+		time.Sleep(maxEjection)
+		fail(b, answered, 2)
+		check("when it has answered", 1, 1)
+		fail(b, noAnswer, ejectAfter)
+		check("when it fails anew", 2, 1)
 	})
 }
 

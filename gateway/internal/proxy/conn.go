@@ -71,6 +71,7 @@ type call struct {
 	now      time.Time // when the attempt or its connection began, or the last one ended
 	deadline time.Time // until the answer begins
 	last     bool      // the connection is of no use to another request
+	cause    error     // why the last attempt failed, if there is more to say than its outcome
 }
 
 // What becomes of a connection after a request.
@@ -92,6 +93,7 @@ func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
 	case c.used:
 		return noAnswer, stale
 	default: // what speaks before it is asked speaks no HTTP
+		q.cause = errors.New("it spoke before it was asked")
 		return broken, ended
 	}
 	if err == nil && q.whole {
@@ -105,6 +107,7 @@ func (c *conn) roundTrip(q *call, b *backend) (outcome, fate) {
 		return timedOut, ended
 	}
 	if err != nil && q.whole {
+		q.cause = err
 		return noAnswer, ended
 	}
 	// Whoever could not send all of a large body may have been answered why.
@@ -132,12 +135,16 @@ func (c *conn) receive(q *call, b *backend) (outcome, fate) {
 	h := &c.answer
 	for interim := 0; ; interim++ {
 		some, err := c.readHead(h, q.ex.Route.Method)
+		if err == nil && interim > maxInterim {
+			err = errors.New("too many interim answers")
+		}
+		q.cause = err
 		switch {
 		case isTimeout(err):
 			return timedOut, ended
 		case err != nil && !some && interim == 0:
 			return noAnswer, ended
-		case err != nil || interim > maxInterim:
+		case err != nil:
 			return broken, ended
 		}
 		if h.status == fasthttp.StatusSwitchingProtocols {
@@ -150,7 +157,7 @@ func (c *conn) receive(q *call, b *backend) (outcome, fate) {
 	}
 	h.closes = h.closes || q.last
 	whole, err := c.readWhole(h, q.ex)
-	if err == nil {
+	if q.cause = err; err == nil {
 		passHead(h, q.ex)
 	}
 	switch {

@@ -46,6 +46,10 @@ type health struct {
 	ejections   int  // without a long time of use between them
 	readmitted  time.Time
 	readmission *time.Timer
+	// trial says that it is used again after an ejection, and has yet to answer.
+	trial bool
+	// told is what the log says of it.
+	told standing
 
 	gone bool // not of the set any more
 }
@@ -96,7 +100,19 @@ func (s *balance) readmit(b *backend) {
 	b.out = false
 	b.readmitted = time.Now()
 	b.failures.Store(ejectAfter - 1)
+	b.trial = true
 	s.settle(b, "")
+	b.trial = b.standing() == usable
+}
+
+// prove ends the trial of a backend: it has answered.
+func (s *balance) prove(b *backend) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.trial && !b.gone {
+		b.trial = false
+		s.tell(b, usable)
+	}
 }
 
 // learn takes in what a health check found. One answer of not ready is enough,
@@ -131,8 +147,7 @@ func (s *balance) learn(b *backend, v verdict, why string) {
 	s.settle(b, why)
 }
 
-// settle draws the conclusion from what is known about a backend, and logs it
-// when it is another than before.
+// settle draws the conclusion from what is known about a backend.
 func (s *balance) settle(b *backend, why string) {
 	now := usable
 	switch {
@@ -148,12 +163,27 @@ func (s *balance) settle(b *backend, why string) {
 	if now == usable {
 		s.warmUp(b)
 		b.why = ""
-		s.log.Info("backend is used again", "backend", b.addr)
 	} else {
-		b.why = why
-		s.log.Warn("backend is left out", "backend", b.addr, "reason", why)
+		b.why, b.trial = why, false
+	}
+	if !b.trial {
+		s.tell(b, now)
 	}
 	b.place.Store(int32(now))
+}
+
+// tell logs what became of a backend when it is another thing than before. One
+// that fails again and again after its ejections is told of once.
+func (s *balance) tell(b *backend, now standing) {
+	switch {
+	case now == b.told:
+		return
+	case now == usable:
+		s.log.Info("backend is used again", "backend", b.addr)
+	default:
+		s.log.Warn("backend is left out", "backend", b.addr, "reason", b.why)
+	}
+	b.told = now
 }
 
 func (s *balance) anyUsable() bool {

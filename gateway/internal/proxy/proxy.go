@@ -67,6 +67,7 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 			ex.Refuse(problem.Wrap(problem.Unavailable, errors.New("no backend takes connections")))
 			return
 		}
+		q.cause = nil
 		outcome := b.exchange(&q)
 		switch outcome {
 		case answered, unsent:
@@ -74,12 +75,12 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 		case notSent, busy:
 			tried.add(b)
 			if outcome == busy && p.pick(&tried) == nil {
-				refuse(ex, problem.Overloaded, b, outcome)
+				refuse(ex, problem.Overloaded, b, outcome, q.cause)
 				return
 			}
 		case noAnswer:
 			if !again || !p.budget.spend() {
-				refuse(ex, problem.BadGateway, b, outcome)
+				refuse(ex, problem.BadGateway, b, outcome, q.cause)
 				return
 			}
 			again = false
@@ -89,14 +90,14 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 				tried = others
 			}
 		case timedOut:
-			refuse(ex, problem.Timeout, b, outcome)
+			refuse(ex, problem.Timeout, b, outcome, q.cause)
 			return
 		default:
-			refuse(ex, problem.BadGateway, b, outcome)
+			refuse(ex, problem.BadGateway, b, outcome, q.cause)
 			return
 		}
 		if !q.now.Before(q.deadline) {
-			refuse(ex, problem.Timeout, b, outcome)
+			refuse(ex, problem.Timeout, b, outcome, q.cause)
 			return
 		}
 	}
@@ -138,8 +139,12 @@ func (b *backend) over(c *conn, q *call) (o outcome, f fate) {
 }
 
 // refuse answers for a backend that did not; the log says which and how.
-func refuse(ex *edge.Exchange, code problem.Code, b *backend, o outcome) {
-	ex.Refuse(problem.Wrap(code, fmt.Errorf("backend %s: %v", b.addr, o)))
+func refuse(ex *edge.Exchange, code problem.Code, b *backend, o outcome, cause error) {
+	why := fmt.Errorf("backend %s: %v", b.addr, o)
+	if cause != nil && o != timedOut { // which says it all
+		why = fmt.Errorf("%w: %w", why, cause)
+	}
+	ex.Refuse(problem.Wrap(code, why))
 }
 
 // repeatable reports whether sending the request twice does no harm: the method

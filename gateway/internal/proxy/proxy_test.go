@@ -289,6 +289,40 @@ func TestUnusableAnswersAre502AndEndTheConnection(t *testing.T) {
 	}
 }
 
+// The end of a head that is malformed may never come: it is not waited for, and
+// the log says what is wrong with it.
+func TestUnusableAnswersAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ answer, cause string }{
+		"bare line feeds":   {"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "the answer is malformed: a line ends in a bare LF"},
+		"a bare line feed":  {"HTTP/1.1 200 OK\r\nContent-Length: 0\nX:", "the answer is malformed: a line ends in a bare LF"},
+		"an empty line":     {"\n", "the answer is malformed: a line ends in a bare LF"},
+		"another protocol":  {"220 mail.example.com ESMTP\r\n", "the answer is malformed: the status line"},
+		"two lengths":       {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "the answer is malformed: Content-Length"},
+		"chunks and length": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", "the answer is malformed: chunks with a length, or in HTTP/1.0"},
+		"a folded header":   {"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", "the answer is malformed: A header is folded over several lines."},
+		"bad chunks":        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc", "the chunks are malformed"},
+		"endless interim":   {strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 20), "too many interim answers"},
+		"a 101":             {"HTTP/1.1 101 Switching Protocols\r\n\r\n", "a 101 that nobody asked for, or without the right Sec-WebSocket-Accept"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpstream(t, func(_ int, _ *http.Request, _ string, conn net.Conn) bool {
+				_, _ = io.WriteString(conn, c.answer)
+				return true // and stays
+			})
+			ex := exchange("GET", "/x", "", "")
+			newProxy(t, nil, u.addr).Handle(ex)
+			if ex.Problem == nil || ex.Problem.Code != problem.BadGateway {
+				t.Fatalf("answer = %d %v, want 502", ex.Ctx.Response.StatusCode(), ex.Problem)
+			}
+			if got, want := fmt.Sprint(ex.Problem.Unwrap()), "backend "+u.addr+": broken: "+c.cause; got != want {
+				t.Errorf("cause = %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 // TestStrayAnswersReachNobody checks the gravest fault that a proxy can have:
 // one client getting another's answer.
 func TestStrayAnswersReachNobody(t *testing.T) {

@@ -52,6 +52,7 @@ func (c *conn) passStream(h *answerHead, q *call, b *backend) (outcome, fate) {
 		s.chunks.reader = c.reader
 		if c.reader.Buffered() > 0 {
 			if err := s.chunks.next(); err != nil {
+				q.cause = err
 				return broken, ended
 			}
 		}

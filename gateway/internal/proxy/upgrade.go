@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha1" //nolint:gosec // what RFC 6455 asks for; it protects nothing
 	"encoding/base64"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -75,11 +76,13 @@ func upgradeFault(ex *edge.Exchange) *problem.Error {
 func (c *conn) upgrade(q *call, b *backend) (outcome, fate) {
 	ex := q.ex
 	if !ex.Route.WebSocket || !c.accepts(readHandshake(&ex.Fields).key) {
+		q.cause = errors.New("a 101 that nobody asked for, or without the right Sec-WebSocket-Accept")
 		return broken, ended
 	}
 	t := &tunnel{ex: ex, backend: b, far: c, client: ex.Ctx.Conn(), claims: ex.Claims}
-	if !b.set.tunnels.add(t) {
-		return noAnswer, ended
+	if !b.set.tunnels.add(t) { // the gateway's doing, and not the backend's
+		ex.Refuse(problem.Wrap(problem.Unavailable, errors.New("no WebSocket is opened while the gateway stops")))
+		return answered, ended
 	}
 	passHead(&c.answer, ex)
 	header := &ex.Ctx.Response.Header

@@ -1,0 +1,41 @@
+package cache
+
+import (
+	"fmt"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// Kind is what is cached together and gets out of date together.
+type Kind string
+
+// What is cached.
+const (
+	Contacts Kind = "contacts" // single contacts, and pages of them
+	Users    Kind = "users"    // the signed-in user's own record
+)
+
+var (
+	hits       = perKind("hit")
+	misses     = perKind("miss")
+	bypassed   = perKind("bypass")
+	lookErrors = perKind("error")
+
+	lookTime     = metrics.NewPrometheusHistogram(`backend_cache_lookup_seconds`)
+	bytesRead    = metrics.NewCounter(`backend_cache_bytes_total{direction="read"}`)
+	bytesWritten = metrics.NewCounter(`backend_cache_bytes_total{direction="written"}`)
+	oversized    = metrics.NewCounter(`backend_cache_oversized_total`)
+	storeErrors  = metrics.NewCounter(`backend_cache_store_errors_total`)
+
+	replaced      = metrics.NewCounter(`backend_cache_invalidations_total{outcome="ok"}`)
+	replaceErrors = metrics.NewCounter(`backend_cache_invalidations_total{outcome="error"}`)
+)
+
+// perKind returns the counters of one outcome of reads.
+func perKind(outcome string) map[Kind]*metrics.Counter {
+	counters := map[Kind]*metrics.Counter{}
+	for _, kind := range []Kind{Contacts, Users} {
+		counters[kind] = metrics.NewCounter(fmt.Sprintf(`backend_cache_reads_total{kind=%q,outcome=%q}`, kind, outcome))
+	}
+	return counters
+}
