@@ -90,6 +90,11 @@ bench: ## Run all Go benchmarks (BENCH=regexp BENCHTIME=1s COUNT=1)
 bench/compare: ## Measure a request's CPU time here and in other proxies, on Linux (COMPARE=flags)
 	go run ./loadtest/compare $(COMPARE)
 
+# BENCHBACKEND=-help lists what can be chosen.
+.PHONY: bench/backend
+bench/backend: ## Measure requests per CPU second of backend, PostgreSQL and Redis beside pgbench, on Linux (BENCHBACKEND=flags)
+	go run ./loadtest/backend $(BENCHBACKEND)
+
 # Without a bound most of the time goes into making inputs small that are merely
 # new.
 .PHONY: fuzz

@@ -323,6 +323,25 @@ func TestImportLimits(t *testing.T) {
 	if n := s.contacts("acme"); n != 0 {
 		t.Errorf("got %d contacts", n)
 	}
+	// A large file with every other line broken: all or nothing, or those that can be.
+	var broken strings.Builder
+	broken.WriteString(csvHeader)
+	for i := range 10_000 {
+		line := fmt.Sprintf("Ana,female,34,%s,1234567890,a%d@example.com", strings.Repeat("x", 500), i)
+		if i%2 == 1 {
+			line = []string{strings.Replace(line, "34", "=34", 1), strings.ReplaceAll(line, ",", ";"), "Ana,\x00" + line}[i/2%3]
+		}
+		broken.WriteString(line + strings.Repeat(" ", 1020-len(line)) + "\r\n")
+	}
+	s.importFile(token, "text/csv", "", broken.String()).problem(t, 400, "validation_failed")
+	if n := s.contacts("acme"); n != 0 {
+		t.Errorf("got %d contacts", n)
+	}
+	s.importFile(token, "text/csv", "on_error=skip", broken.String()).want(t, 200).into(t, &report)
+	if n := s.contacts("acme"); n != 5000 || report.Created != 5000 || report.Skipped != 5000 {
+		t.Errorf("got %d contacts, %d created, %d skipped", n, report.Created, report.Skipped)
+	}
+	s.exec("delete from tenant.contacts")
 	// The largest file: as many contacts as may be, as long as fits.
 	large := "Ana,female,34," + strings.Repeat("x", 500) + ",1234567890,ana@example.com" + strings.Repeat(" ", 505) + "\r\n"
 	file := csvHeader + strings.Repeat(large, 10_000)

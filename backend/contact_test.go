@@ -154,9 +154,9 @@ func TestContactBounds(t *testing.T) {
 
 type page struct {
 	Data []struct {
-		ID, Name string
-		Age      int
-		Gender   bool
+		ID, Name, Email, Phone string
+		Age                    int
+		Gender                 bool
 	}
 	Metadata struct {
 		Limit, Count int

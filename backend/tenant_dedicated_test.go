@@ -79,6 +79,7 @@ func TestDedicatedRefusals(t *testing.T) {
 		"wrong password":   {change(func(u *url.URL) { u.User = url.UserPassword(owner, "wrong") }), "unreachable", "refuses"},
 		"no such database": {change(func(u *url.URL) { u.Path = "/nowhere" }), "unreachable", "refuses"},
 		"no TLS there":     {change(func(u *url.URL) { u.RawQuery = "sslmode=require" }), "unreachable", "does not answer"},
+		"another tenant's": {change(func(u *url.URL) { u.User = parsed(t, db).User }), "unsuitable", "owns the database"},
 		"not its owner":    {change(func(u *url.URL) { u.Path = "/postgres" }), "unsuitable", "owns the database"},
 	} {
 		p := create(tc.url).problem(t, 400, "validation_failed", "/db_url")

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"gatehouse/loadtest/machine"
 	"io"
 	"math/big"
 	"net"
@@ -54,7 +55,7 @@ func newBench(ctx context.Context, s settings) (_ *bench, err error) {
 			b.close()
 		}
 	}()
-	if err := pinSelf(); err != nil {
+	if err := machine.PinSelf(); err != nil {
 		return nil, err
 	}
 	if b.dir, err = os.MkdirTemp("", "gatehouse-compare-"); err != nil {
@@ -202,7 +203,7 @@ func (b *bench) close() {
 // printMachine says where the figures come from.
 func (b *bench) printMachine(w io.Writer) {
 	fmt.Fprintf(w, "%s, %d cores, Redis %s; proxies on core %s, clients, origin and Redis on %s; %d connections, medians of %d rounds\n",
-		runtime.Version(), runtime.NumCPU(), b.redis.Version, proxyCore, restOfCores(), b.conns, b.rounds)
+		runtime.Version(), runtime.NumCPU(), b.redis.Version, machine.Core, machine.RestOfCores(), b.conns, b.rounds)
 	for _, p := range b.proxies {
 		fmt.Fprintf(w, "  %-9s %s\n", p.name, strings.TrimSpace(p.about))
 	}

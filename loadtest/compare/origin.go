@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -24,4 +27,14 @@ func newOrigin() *fasthttp.Server {
 			ctx.SetBody(answer)
 		},
 	}
+}
+
+var errAnswer = errors.New("not the origin's answer")
+
+// checkAnswer refuses answers that are not the origin's.
+func checkAnswer(got []byte) error {
+	if !bytes.HasPrefix(got, []byte("HTTP/1.1 200 ")) || !bytes.HasSuffix(got, answer) {
+		return fmt.Errorf("%w: %.300q", errAnswer, got)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"gatehouse/loadtest/load"
 	"io"
 	"net/http"
 	"os"
@@ -36,25 +37,25 @@ func (b *bench) writeProfile(ctx context.Context, file string) error {
 func (b *bench) mix(ctx context.Context, p *proxy) error {
 	for ctx.Err() == nil {
 		for name := range strings.SplitSeq(b.variants, ",") {
-			var l load
+			var l load.Load
 			switch name {
 			case "http":
-				l = load{addr: p.plain, requests: b.requests, request: b.user}
+				l = load.Load{Check: checkAnswer, Addr: p.plain, Requests: b.requests, Request: b.user}
 			case "tls":
-				l = load{addr: p.tls, tls: clientTLS(), requests: b.requests, request: b.user}
+				l = load.Load{Check: checkAnswer, Addr: p.tls, TLS: clientTLS(), Requests: b.requests, Request: b.user}
 			case "fresh":
 				fresh, err := b.sign(b.requests / 10)
 				if err != nil {
 					return err
 				}
-				l = load{addr: p.plain, requests: len(fresh), request: cycle(fresh)}
+				l = load.Load{Check: checkAnswer, Addr: p.plain, Requests: len(fresh), Request: cycle(fresh)}
 			case "connect":
-				l = load{addr: p.tls, tls: clientTLS(), requests: b.requests / 100, request: b.user, reconnect: true}
+				l = load.Load{Check: checkAnswer, Addr: p.tls, TLS: clientTLS(), Requests: b.requests / 100, Request: b.user, Reconnect: true}
 			default:
 				continue
 			}
-			l.conns = b.conns
-			if _, err := l.run(ctx); err != nil && ctx.Err() == nil {
+			l.Conns = b.conns
+			if _, err := l.Run(ctx); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"gatehouse/loadtest/load"
+	"gatehouse/loadtest/machine"
 	"net"
 	"os"
 	"os/exec"
@@ -78,7 +80,7 @@ func (p *proxy) exec(b *bench, env []string, program string, args ...string) err
 		return err
 	}
 	defer out.Close()
-	p.cmd = exec.Command("taskset", append([]string{"-c", proxyCore, program}, args...)...)
+	p.cmd = exec.Command("taskset", append([]string{"-c", machine.Core, program}, args...)...)
 	p.cmd.Dir = b.dir
 	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = out, out
@@ -91,10 +93,10 @@ func (p *proxy) ready(ctx context.Context, request []byte) error {
 	defer cancel()
 	var last error
 	for ctx.Err() == nil {
-		var c *client
-		if c, last = dial(ctx, p.plain, nil); last == nil {
-			last = c.do(request)
-			_ = c.conn.Close()
+		var c *load.Client
+		if c, last = load.Dial(ctx, p.plain, nil); last == nil {
+			last = c.Do(request, checkAnswer)
+			c.Close()
 			if last == nil {
 				return nil
 			}

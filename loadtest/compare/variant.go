@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"gatehouse/loadtest/load"
+	"gatehouse/loadtest/machine"
 	"slices"
 	"time"
 )
@@ -15,12 +17,12 @@ type variant struct {
 
 var variants = []variant{
 	{"http", func(ctx context.Context, b *bench) (*table, error) {
-		return b.cost(ctx, "HTTP, keep-alive", all, func(p *proxy) (*load, error) {
-			return &load{addr: p.plain, requests: b.requests, request: b.user}, nil
+		return b.cost(ctx, "HTTP, keep-alive", all, func(p *proxy) (*load.Load, error) {
+			return &load.Load{Check: checkAnswer, Addr: p.plain, Requests: b.requests, Request: b.user}, nil
 		})
 	}},
 	{"fresh", func(ctx context.Context, b *bench) (*table, error) {
-		return b.cost(ctx, "HTTP, every token seen for the first time", own, func(p *proxy) (*load, error) {
+		return b.cost(ctx, "HTTP, every token seen for the first time", own, func(p *proxy) (*load.Load, error) {
 			requests := b.known
 			if p.ops != "" { // nginx looks at none
 				var err error
@@ -28,17 +30,17 @@ var variants = []variant{
 					return nil, err
 				}
 			}
-			return &load{addr: p.plain, requests: b.requests / 2, request: cycle(requests)}, nil
+			return &load.Load{Check: checkAnswer, Addr: p.plain, Requests: b.requests / 2, Request: cycle(requests)}, nil
 		})
 	}},
 	{"tls", func(ctx context.Context, b *bench) (*table, error) {
-		return b.cost(ctx, "TLS 1.3, keep-alive", own, func(p *proxy) (*load, error) {
-			return &load{addr: p.tls, tls: clientTLS(), requests: b.requests, request: b.user}, nil
+		return b.cost(ctx, "TLS 1.3, keep-alive", own, func(p *proxy) (*load.Load, error) {
+			return &load.Load{Check: checkAnswer, Addr: p.tls, TLS: clientTLS(), Requests: b.requests, Request: b.user}, nil
 		})
 	}},
 	{"connect", func(ctx context.Context, b *bench) (*table, error) {
-		return b.cost(ctx, "TLS 1.3, a new connection for each request", own, func(p *proxy) (*load, error) {
-			return &load{addr: p.tls, tls: clientTLS(), requests: b.requests / 16, request: b.user, reconnect: true}, nil
+		return b.cost(ctx, "TLS 1.3, a new connection for each request", own, func(p *proxy) (*load.Load, error) {
+			return &load.Load{Check: checkAnswer, Addr: p.tls, TLS: clientTLS(), Requests: b.requests / 16, Request: b.user, Reconnect: true}, nil
 		})
 	}},
 	{"paced", func(ctx context.Context, b *bench) (*table, error) { return b.paced(ctx) }},
@@ -67,7 +69,7 @@ func own(p *proxy) bool { return p.tls != "" } // nginx and ours
 
 // cost measures CPU time per request. In each round every proxy has its turn,
 // each time in another order.
-func (b *bench) cost(ctx context.Context, title string, takesPart func(*proxy) bool, of func(*proxy) (*load, error)) (*table, error) {
+func (b *bench) cost(ctx context.Context, title string, takesPart func(*proxy) bool, of func(*proxy) (*load.Load, error)) (*table, error) {
 	t := &table{title: title, columns: []string{"CPU µs/request", "÷ nginx", "Redis µs/request", "Redis commands/request", "% without Redis", "requests/s"}}
 	proxies := slices.DeleteFunc(slices.Clone(b.proxies), func(p *proxy) bool { return !takesPart(p) })
 	for round := range b.rounds + 1 {
@@ -86,20 +88,20 @@ func (b *bench) cost(ctx context.Context, title string, takesPart func(*proxy) b
 	return t, nil
 }
 
-func (b *bench) round(ctx context.Context, p *proxy, of func(*proxy) (*load, error)) ([]float64, error) {
+func (b *bench) round(ctx context.Context, p *proxy, of func(*proxy) (*load.Load, error)) ([]float64, error) {
 	l, err := of(p)
 	if err != nil {
 		return nil, err
 	}
-	l.conns = b.conns
+	l.Conns = b.conns
 	// While the others had their turns what this one knew has aged: its leases
 	// are over, and what they should be it has to find out again.
 	warm := *l
-	warm.request = b.user
-	if _, err := warm.run(ctx); err != nil {
+	warm.Request = b.user
+	if _, err := warm.Run(ctx); err != nil {
 		return nil, err
 	}
-	before, err := cpuTime(p.pid())
+	before, err := machine.CPUTime(p.pid())
 	if err != nil {
 		return nil, err
 	}
@@ -109,11 +111,11 @@ func (b *bench) round(ctx context.Context, p *proxy, of func(*proxy) (*load, err
 		return nil, err
 	}
 	start := time.Now()
-	if _, err := l.run(ctx); err != nil {
+	if _, err := l.Run(ctx); err != nil {
 		return nil, err
 	}
 	took := time.Since(start)
-	after, err := cpuTime(p.pid())
+	after, err := machine.CPUTime(p.pid())
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ func (b *bench) round(ctx context.Context, p *proxy, of func(*proxy) (*load, err
 	if err != nil {
 		return nil, err
 	}
-	n := float64(l.requests)
+	n := float64(l.Requests)
 	return []float64{
 		micros(after-before) / n, 0, micros(b.redisTime()-redisBefore) / n, (limits.commands - limitsBefore.commands) / n,
 		100 * (limits.fallback - limitsBefore.fallback) / n, n / took.Seconds(),
@@ -135,7 +137,7 @@ func (b *bench) redisTime() time.Duration {
 	if b.redis.PID() == 0 {
 		return 0
 	}
-	used, err := cpuTime(b.redis.PID())
+	used, err := machine.CPUTime(b.redis.PID())
 	if err != nil {
 		return 0
 	}
@@ -153,25 +155,25 @@ func (b *bench) paced(ctx context.Context) (*table, error) {
 	for round := range b.rounds + 1 {
 		for i := range b.proxies {
 			p := b.proxies[(i+round)%len(b.proxies)]
-			l := &load{addr: p.plain, conns: b.conns, requests: 2 * pace, perSecond: pace, request: b.user}
-			if _, err := l.run(ctx); err != nil { // warms up, as in round
+			l := &load.Load{Check: checkAnswer, Addr: p.plain, Conns: b.conns, Requests: 2 * pace, PerSecond: pace, Request: b.user}
+			if _, err := l.Run(ctx); err != nil { // warms up, as in round
 				return nil, err
 			}
-			before, err := cpuTime(p.pid())
+			before, err := machine.CPUTime(p.pid())
 			if err != nil {
 				return nil, err
 			}
-			took, err := l.run(ctx)
+			took, err := l.Run(ctx)
 			if err != nil {
 				return nil, err
 			}
-			after, err := cpuTime(p.pid())
+			after, err := machine.CPUTime(p.pid())
 			if err != nil {
 				return nil, err
 			}
 			if round > 0 {
 				t.add(round, p.name, []float64{
-					micros(took[len(took)/2]), 0, micros(took[len(took)*99/100]), 0, micros(after-before) / float64(l.requests), 0,
+					micros(took[len(took)/2]), 0, micros(took[len(took)*99/100]), 0, micros(after-before) / float64(l.Requests), 0,
 				})
 			}
 		}
@@ -189,7 +191,7 @@ func (b *bench) idleConnections(ctx context.Context) (*table, error) {
 		if !own(p) {
 			continue
 		}
-		before, err := resident(p.pid())
+		before, err := machine.Resident(p.pid())
 		if err != nil {
 			return nil, err
 		}
@@ -206,23 +208,23 @@ func (b *bench) idleConnections(ctx context.Context) (*table, error) {
 // that the proxy holds while they are silent.
 func (b *bench) hold(ctx context.Context, p *proxy) (float64, error) {
 	secure := clientTLS()
-	var open []*client
+	var open []*load.Client
 	defer func() {
 		for _, c := range open {
-			_ = c.conn.Close()
+			c.Close()
 		}
 	}()
 	for i := range b.idle {
-		c, err := dial(ctx, p.tls, secure)
+		c, err := load.Dial(ctx, p.tls, secure)
 		if err != nil {
 			return 0, err
 		}
 		open = append(open, c)
-		if err := c.do(b.user(i)); err != nil {
+		if err := c.Do(b.user(i), checkAnswer); err != nil {
 			return 0, err
 		}
-		c.buffer = nil
+		c.Forget()
 	}
 	time.Sleep(2 * time.Second)
-	return resident(p.pid())
+	return machine.Resident(p.pid())
 }

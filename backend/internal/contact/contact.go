@@ -138,6 +138,8 @@ func start(desc bool) position {
 	return position{Created: time.Unix(0, 0).UTC(), Name: "", Age: -1, ID: uuid.Nil}
 }
 
-func positionOf(c tenantdb.Contact) any {
+func placeOf(c tenantdb.Contact) position {
 	return position{Created: c.CreatedAt, Name: c.NameSort, Age: c.Age, ID: c.ID}
 }
+
+func positionOf(c tenantdb.Contact) any { return placeOf(c) }

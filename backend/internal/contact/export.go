@@ -29,15 +29,15 @@ func (s *Service) HandleExport(r *web.Request) error {
 	if err := q.Err(); err != nil {
 		return err
 	}
-	var rows []tenantdb.Contact
-	err := s.Directory.InTx(r.Context(), pg.Caller(r.Caller, true), func(tx tenantdb.DBTX) (err error) {
-		if err := trail.Record(r.Context(), tx, r.Caller.Tenant, r.Origin(), trail.Entry{
-			Action: trail.ContactExport, Details: map[string]string{"format": format},
-		}); err != nil {
-			return err
-		}
-		rows, err = s.exported(r.Context(), tx, r.Caller.Tenant, start(false), f)
+	rows, err := s.exported(r.Context(), s.reads(r.Caller), r.Caller.Tenant, start(false), f)
+	if err != nil {
 		return err
+	}
+	// Nothing leaves before the trail tells of it.
+	err = s.Directory.InTx(r.Context(), pg.Caller(r.Caller, true), func(tx tenantdb.DBTX) error {
+		return trail.Record(r.Context(), tx, r.Caller.Tenant, r.Origin(), trail.Entry{
+			Action: trail.ContactExport, Details: map[string]string{"format": format},
+		})
 	})
 	if err != nil {
 		return err

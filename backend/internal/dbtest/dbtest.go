@@ -15,15 +15,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/internal/config"
 	"gatehouse/internal/stack"
-	gatehousesql "gatehouse/sql"
 )
 
 const (
@@ -145,26 +142,6 @@ func NewDedicated(t testing.TB) config.Secret {
 	Exec(t, admin, fmt.Sprintf("create database %s owner %s", name, name))
 	t.Cleanup(func() { Exec(t, admin, fmt.Sprintf("drop database %s with (force)", name)) })
 	return config.Secret(postgres.URL(name, server.password, name))
-}
-
-// Downgrade takes the tenant plane of a database back to a version, as a
-// superuser.
-func Downgrade(t testing.TB, url config.Secret, version int64) {
-	t.Helper()
-	pc, err := pgx.ParseConfig(url.Reveal())
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := stdlib.OpenDB(*pc)
-	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, gatehousesql.Tenant(),
-		goose.WithTableName("app.schema_version"), goose.WithDisableGlobalRegistry(true))
-	if err == nil {
-		_, err = provider.DownTo(t.Context(), version)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Exec runs a statement on a connection of its own, for what only a superuser

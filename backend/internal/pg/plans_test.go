@@ -5,7 +5,6 @@ package pg_test
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,8 +17,6 @@ import (
 
 // pageRows is how many rows a page of a list reads: one more than it shows.
 const pageRows = 51
-
-var controlTable = regexp.MustCompile(`(?i)(insert into\s+)?\bcontrol\.(\w+)`)
 
 // sample holds rows of a tenant whose values queries are given, by table and
 // column.
@@ -176,6 +173,7 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	v.enterSession()
+	v.search()
 	v.pages()
 }
 
@@ -282,6 +280,17 @@ func (v *atVolume) judge(q query, tenant, kind, filter string, plan node) {
 	}
 }
 
+// readBy is how many rows of tables a transaction has read, and what its connection
+// did before and has not reported.
+func readBy(t *testing.T, tx pgx.Tx) (rows int) {
+	t.Helper()
+	if err := tx.QueryRow(t.Context(), `select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int from pg_stat_xact_all_tables
+		where schemaname in ('app', 'tenant')`).Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
 // enterSession looks at the statements inside app.enter and app.require_session,
 // which every request begins with.
 func (v *atVolume) enterSession() {
@@ -292,22 +301,58 @@ func (v *atVolume) enterSession() {
 		v.t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(v.t.Context()) }()
-	// The connection may not have reported what it did before.
-	read := func() (rows int) {
-		if err := tx.QueryRow(v.t.Context(), `select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int from pg_stat_xact_all_tables
-			where schemaname in ('app', 'tenant')`).Scan(&rows); err != nil {
-			v.t.Fatal(err)
-		}
-		return rows
-	}
-	before := read()
+	before := readBy(v.t, tx)
 	if _, err := tx.Exec(v.t.Context(), "select app.enter($1, false), app.require_session($1, $2::text::uuid, $3::text::uuid)",
 		giant, *s["sessions"]["id"], *s["users"]["id"]); err != nil {
 		v.t.Fatal(err)
 	}
-	if got := read() - before; got != 2 {
+	if got := readBy(v.t, tx) - before; got != 2 {
 		v.t.Errorf("a request reads %d rows to begin with, want the resident and the session", got)
 	}
+}
+
+// search looks at what is read to find contacts by a part of a text: the newest
+// contacts, and what is found. Whoever has a text that many have is not looked for.
+func (v *atVolume) search() {
+	v.t.Helper()
+	const sample = 1000
+	for _, tenant := range []string{giant, large, small} {
+		contact := newSample(v.t, v.admin, tenant)["contacts"]
+		for field, text := range map[string]string{
+			"name": (*contact["name_key"])[len("contact "):], "email": *contact["email_key"], "phone": (*contact["phone"])[len("+55 11 "):],
+			"q": *contact["email_key"],
+		} {
+			for pattern, least := range map[string]int{"%" + text + "%": 1, "%no such text%": 0} {
+				found, read := v.find(tenant, field, pattern)
+				// Trigrams that are all there can stand apart in a contact.
+				if found < least || found > 1000 || read > sample+2*found+100 {
+					v.t.Errorf("%s like %s in %s: finds %d contacts and reads %d rows", field, pattern, tenant, found, read)
+				}
+			}
+		}
+		if found, read := v.find(tenant, "email", "%example%"); found != -1 || read > sample {
+			v.t.Errorf("a text that all have in %s: finds %d contacts and reads %d rows", tenant, found, read)
+		}
+	}
+}
+
+// find returns how many contacts app.find_contacts finds, -1 when it finds too many,
+// and how many rows it reads.
+func (v *atVolume) find(tenant, field, pattern string) (found, read int) {
+	v.t.Helper()
+	tx, err := v.app.Begin(v.t.Context())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(v.t.Context()) }()
+	if _, err := tx.Exec(v.t.Context(), "select app.enter($1, false)", tenant); err != nil {
+		v.t.Fatal(err)
+	}
+	before := readBy(v.t, tx)
+	if err := tx.QueryRow(v.t.Context(), "select coalesce(cardinality(app.find_contacts($1, $2, $3, 1000)), -1)", tenant, field, pattern).Scan(&found); err != nil {
+		v.t.Fatal(err)
+	}
+	return found, readBy(v.t, tx) - before
 }
 
 // pages holds page 10,000 of the contacts against the first, in every order.

@@ -20,6 +20,8 @@ var (
 	queryHead = regexp.MustCompile(`(?m)^-- name: (\w+) :\w+$`)
 	comment   = regexp.MustCompile(`(?m)^\s*--.*$`)
 	table     = regexp.MustCompile(`(?i)(insert into\s+)?\btenant\.(\w+)`)
+	// The same of the control plane.
+	controlTable = regexp.MustCompile(`(?i)(insert into\s+)?\bcontrol\.(\w+)`)
 	// Conditions on the tenant, in all forms that queries use.
 	condition = regexp.MustCompile(`(?i)(?:\b\w+\.)?\btenant_id\s*=\s*(?:@tenant_id\b|'platform'|\w+\.tenant_id\b)`)
 	// What would be such a condition in another form.
@@ -47,7 +49,13 @@ func parseQueries(t *testing.T) []query {
 // parsePlane reads the queries of a plane, whose tables the pattern finds.
 func parsePlane(t *testing.T, plane string, table *regexp.Regexp) []query {
 	t.Helper()
-	files, err := filepath.Glob("../../../sql/" + plane + "/queries/*.sql")
+	return parseFiles(t, "../../../sql/"+plane+"/queries/*.sql", table)
+}
+
+// parseFiles reads files of queries.
+func parseFiles(t *testing.T, pattern string, table *regexp.Regexp) []query {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("found %d files of queries, error %v", len(files), err)
 	}

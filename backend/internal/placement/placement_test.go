@@ -246,6 +246,48 @@ func TestStaleRoute(t *testing.T) {
 	w.wantWhere("acme", third)
 }
 
+// A process has at most as many connections to dedicated databases as its pools
+// together may have, however many requests there are.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	urls := map[string]config.Secret{}
+	for _, tenant := range []string{"one", "two", "three"} {
+		urls[tenant] = dbtest.NewDedicated(t)
+		w.place(tenant, urls[tenant])
+	}
+	const each, most = 6, 4 // two pools of two
+	hold, entered, done := make(chan struct{}), make(chan struct{}, 2*each), make(chan error, 2*each)
+	for range each {
+		for _, tenant := range []string{"one", "two"} {
+			go func() {
+				done <- w.InTx(t.Context(), pg.Scope{Tenant: tenant}, func(tenantdb.DBTX) error {
+					entered <- struct{}{}
+					<-hold
+					return nil
+				})
+			}()
+		}
+	}
+	for range most {
+		<-entered
+	}
+	for range 20 {
+		if _, err := w.where("three"); !problem.Is(err, problem.Overloaded) {
+			t.Errorf("got %v, want overloaded", err)
+		}
+		if n := w.connected(urls["one"]) + w.connected(urls["two"]) + w.connected(urls["three"]); n != most {
+			t.Errorf("got %d connections, want %d", n, most)
+		}
+	}
+	close(hold)
+	for range 2 * each {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestPoolsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

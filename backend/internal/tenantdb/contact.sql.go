@@ -132,6 +132,31 @@ func (q *Queries) DeleteContact(ctx context.Context, db DBTX, arg DeleteContactP
 	return result.RowsAffected(), nil
 }
 
+const FindContacts = `-- name: FindContacts :one
+select app.find_contacts($1, $2, $3, $4)::text[]
+`
+
+type FindContactsParams struct {
+	TenantID string
+	Field    string
+	Pattern  string
+	Most     int32
+}
+
+// FindContacts returns the ids, as text, of contacts whose field is like a
+// pattern, and null where there are too many. See app.find_contacts.
+func (q *Queries) FindContacts(ctx context.Context, db DBTX, arg FindContactsParams) ([]string, error) {
+	row := db.QueryRow(ctx, FindContacts,
+		arg.TenantID,
+		arg.Field,
+		arg.Pattern,
+		arg.Most,
+	)
+	var column_1 []string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const GetContact = `-- name: GetContact :one
 select tenant_id, id, name, name_sort, gender, age, address,
        phone, email, version, created_at, updated_at, name_key, email_key
@@ -728,6 +753,83 @@ func (q *Queries) ListEmailKeysInUse(ctx context.Context, db DBTX, arg ListEmail
 			return nil, err
 		}
 		items = append(items, email_key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListFoundContacts = `-- name: ListFoundContacts :many
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at, name_key, email_key
+from tenant.contacts
+where tenant_id = $1 and id = any(cast($2::text[] as uuid[]))
+  and ($3::integer is null or age = $3::integer)
+  and ($4::integer is null or age >= $4::integer)
+  and ($5::integer is null or age <= $5::integer)
+  and ($6::boolean is null or gender = $6::boolean)
+  and ($7::text is null or name_key like $7::text)
+  and ($8::text is null or email_key like $8::text)
+  and ($9::text is null or phone like $9::text)
+  and ($10::text is null or name_key like $10::text
+       or email_key like $10::text or phone like $10::text)
+`
+
+type ListFoundContactsParams struct {
+	TenantID string
+	Ids      []string
+	Age      *int32
+	AgeGte   *int32
+	AgeLte   *int32
+	Gender   *bool
+	Name     *string
+	Email    *string
+	Phone    *string
+	Q        *string
+}
+
+// ListFoundContacts returns those of the contacts that match a filter, in no
+// order.
+func (q *Queries) ListFoundContacts(ctx context.Context, db DBTX, arg ListFoundContactsParams) ([]Contact, error) {
+	rows, err := db.Query(ctx, ListFoundContacts,
+		arg.TenantID,
+		arg.Ids,
+		arg.Age,
+		arg.AgeGte,
+		arg.AgeLte,
+		arg.Gender,
+		arg.Name,
+		arg.Email,
+		arg.Phone,
+		arg.Q,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Contact{}
+	for rows.Next() {
+		var i Contact
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.Name,
+			&i.NameSort,
+			&i.Gender,
+			&i.Age,
+			&i.Address,
+			&i.Phone,
+			&i.Email,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.NameKey,
+			&i.EmailKey,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func (f *findings) object(pointer string, members map[string]jsontext.Value, v r
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
 		name, options, _ := strings.Cut(tag.Get("json"), ",")
-		at := pointer + "/" + escapePointer(name)
+		at := pointer + "/" + name // our own names need no escape
 		raw, ok := members[name]
 		delete(members, name)
 		switch t := v.Field(i).Type(); {
@@ -198,10 +198,10 @@ func tooDeep(body []byte) bool {
 	return false
 }
 
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
 // escapePointer escapes a member's name for a JSON pointer (RFC 6901).
-func escapePointer(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(clean(name, 100))
-}
+func escapePointer(name string) string { return pointerEscapes.Replace(clean(name, 100)) }
 
 // clean makes foreign text safe to store and log: valid UTF-8, no control
 // characters, at most limit code points.

@@ -163,3 +163,25 @@ select @tenant_id, unnest(@ids::text[])::uuid, unnest(@names::text[]), unnest(@n
 -- has, once for each contact.
 select email_key from tenant.contacts
 where tenant_id = @tenant_id and email_key = any(@email_keys::text[]);
+
+-- name: FindContacts :one
+-- FindContacts returns the ids, as text, of contacts whose field is like a
+-- pattern, and null where there are too many. See app.find_contacts.
+select app.find_contacts(@tenant_id, @field, @pattern, @most)::text[];
+
+-- name: ListFoundContacts :many
+-- ListFoundContacts returns those of the contacts that match a filter, in no
+-- order.
+select tenant_id, id, name, name_sort, gender, age, address,
+       phone, email, version, created_at, updated_at, name_key, email_key
+from tenant.contacts
+where tenant_id = @tenant_id and id = any(cast(@ids::text[] as uuid[]))
+  and (sqlc.narg('age')::integer is null or age = sqlc.narg('age')::integer)
+  and (sqlc.narg('age_gte')::integer is null or age >= sqlc.narg('age_gte')::integer)
+  and (sqlc.narg('age_lte')::integer is null or age <= sqlc.narg('age_lte')::integer)
+  and (sqlc.narg('gender')::boolean is null or gender = sqlc.narg('gender')::boolean)
+  and (sqlc.narg('name')::text is null or name_key like sqlc.narg('name')::text)
+  and (sqlc.narg('email')::text is null or email_key like sqlc.narg('email')::text)
+  and (sqlc.narg('phone')::text is null or phone like sqlc.narg('phone')::text)
+  and (sqlc.narg('q')::text is null or name_key like sqlc.narg('q')::text
+       or email_key like sqlc.narg('q')::text or phone like sqlc.narg('q')::text);

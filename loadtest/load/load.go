@@ -1,4 +1,6 @@
-package main
+// Package load sends requests over a number of connections, as fast as they are
+// answered or at a pace.
+package load
 
 import (
 	"bytes"
@@ -17,23 +19,25 @@ import (
 // patience bounds a round and each request in it.
 const patience = 2 * time.Minute
 
-// load is one round of requests.
-type load struct {
-	addr     string
-	tls      *tls.Config // nil for plain
-	conns    int
-	requests int
-	// request returns the bytes of request i.
-	request func(i int) []byte
-	// reconnect opens a connection for each request.
-	reconnect bool
-	// perSecond paces the requests; 0 sends the next when the last was answered.
-	perSecond int
+// Load is one round of requests.
+type Load struct {
+	Addr     string
+	TLS      *tls.Config // nil for plain
+	Conns    int
+	Requests int
+	// Request returns the bytes of request i.
+	Request func(i int) []byte
+	// Check refuses an answer, which is whole.
+	Check func(answer []byte) error
+	// Reconnect opens a connection for each request.
+	Reconnect bool
+	// PerSecond paces the requests; 0 sends the next when the last was answered.
+	PerSecond int
 }
 
-// run sends all requests, and returns how long those that are paced took,
+// Run sends all requests, and returns how long those that are paced took,
 // sorted.
-func (l *load) run(ctx context.Context) ([]time.Duration, error) {
+func (l *Load) Run(ctx context.Context) ([]time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var next atomic.Int64
@@ -42,7 +46,7 @@ func (l *load) run(ctx context.Context) ([]time.Duration, error) {
 	var took []time.Duration
 	var failed error
 	start := time.Now()
-	for c := range l.conns {
+	for c := range l.Conns {
 		wg.Go(func() {
 			own, err := l.one(ctx, c, start, &next)
 			mu.Lock()
@@ -60,29 +64,29 @@ func (l *load) run(ctx context.Context) ([]time.Duration, error) {
 }
 
 // one is one client.
-func (l *load) one(ctx context.Context, number int, start time.Time, next *atomic.Int64) (took []time.Duration, err error) {
-	var c *client
+func (l *Load) one(ctx context.Context, number int, start time.Time, next *atomic.Int64) (took []time.Duration, err error) {
+	var c *Client
 	defer func() {
 		if c != nil {
-			_ = c.conn.Close() // its end is all that is wanted
+			c.Close() // its end is all that is wanted
 		}
 	}()
 	var last time.Time // end of the request before
-	for i := number; ; i += l.conns {
-		if l.perSecond == 0 {
+	for i := number; ; i += l.Conns {
+		if l.PerSecond == 0 {
 			i = int(next.Add(1)) - 1
 		}
-		if i >= l.requests || ctx.Err() != nil {
+		if i >= l.Requests || ctx.Err() != nil {
 			return took, nil
 		}
 		if c == nil {
-			if c, err = dial(ctx, l.addr, l.tls); err != nil {
+			if c, err = Dial(ctx, l.Addr, l.TLS); err != nil {
 				return nil, err
 			}
 		}
 		var begin time.Time
-		if l.perSecond > 0 {
-			due := start.Add(time.Duration(i) * time.Second / time.Duration(l.perSecond))
+		if l.PerSecond > 0 {
+			due := start.Add(time.Duration(i) * time.Second / time.Duration(l.PerSecond))
 			time.Sleep(time.Until(due))
 			// That this process woke late is not the proxy's fault; that the
 			// connection was still busy is.
@@ -90,27 +94,28 @@ func (l *load) one(ctx context.Context, number int, start time.Time, next *atomi
 				begin = due
 			}
 		}
-		if err = c.do(l.request(i)); err != nil {
+		if err = c.Do(l.Request(i), l.Check); err != nil {
 			return nil, err
 		}
-		if l.perSecond > 0 {
+		if l.PerSecond > 0 {
 			last = time.Now()
 			took = append(took, last.Sub(begin))
 		}
-		if l.reconnect {
-			_ = c.conn.Close()
+		if l.Reconnect {
+			c.Close()
 			c = nil
 		}
 	}
 }
 
-// client is one connection.
-type client struct {
+// Client is one connection.
+type Client struct {
 	conn   net.Conn
 	buffer []byte
 }
 
-func dial(ctx context.Context, addr string, secure *tls.Config) (*client, error) {
+// Dial opens a connection, with TLS if secure is not nil.
+func Dial(ctx context.Context, addr string, secure *tls.Config) (*Client, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -124,13 +129,20 @@ func dial(ctx context.Context, addr string, secure *tls.Config) (*client, error)
 			return nil, err
 		}
 	}
-	return &client{conn: conn, buffer: make([]byte, 8<<10)}, nil
+	return &Client{conn: conn, buffer: make([]byte, 64<<10)}, nil
 }
 
-var errAnswer = errors.New("not the origin's answer")
+// Close ends the connection.
+func (c *Client) Close() { _ = c.conn.Close() } // it is over either way
 
-// do sends a request and reads its answer, which must be the origin's.
-func (c *client) do(request []byte) error {
+// Forget gives the connection's buffer back, for one that stays open and is not
+// used again.
+func (c *Client) Forget() { c.buffer = nil }
+
+var errAnswer = errors.New("not a whole answer")
+
+// Do sends a request, reads its answer and has it checked.
+func (c *Client) Do(request []byte, check func([]byte) error) error {
 	if _, err := c.conn.Write(request); err != nil {
 		return err
 	}
@@ -148,10 +160,7 @@ func (c *client) do(request []byte) error {
 			return fmt.Errorf("%w: %.200q", errAnswer, c.buffer[:n])
 		}
 	}
-	if !bytes.HasPrefix(c.buffer, []byte("HTTP/1.1 200 ")) || !bytes.HasSuffix(c.buffer[:n], answer) {
-		return fmt.Errorf("%w: %.300q", errAnswer, c.buffer[:n])
-	}
-	return nil
+	return check(c.buffer[:n])
 }
 
 // answerLength returns how long an answer is whose head may be there, or -1.

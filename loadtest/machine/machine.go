@@ -1,4 +1,6 @@
-package main
+// Package machine gives programs that measure others the machine's cores and the
+// CPU time and memory of processes, on Linux.
+package machine
 
 import (
 	"errors"
@@ -12,29 +14,49 @@ import (
 	"time"
 )
 
-// proxyCore is where the proxies run, one at a time under load.
-const proxyCore = "0"
+// Core is where what is measured runs, one thing at a time under load.
+const Core = "0"
 
-// restOfCores is where everything else runs.
-func restOfCores() string { return "1-" + strconv.Itoa(runtime.NumCPU()-1) }
+// RestOfCores is where everything else runs.
+func RestOfCores() string { return "1-" + strconv.Itoa(runtime.NumCPU()-1) }
 
-// pinSelf moves all threads of this process away from the proxies.
-func pinSelf() error {
+// PinSelf moves all threads of this process away from what is measured.
+func PinSelf() error {
 	if runtime.NumCPU() < 2 {
-		return errors.New("there is one core, and the proxies need one for themselves")
+		return errors.New("there is one core, and what is measured needs one for itself")
 	}
-	rest := restOfCores()
-	out, err := exec.Command("taskset", "-a", "-p", "-c", rest, strconv.Itoa(os.Getpid())).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("taskset (of util-linux): %w: %s", err, out)
+	if err := move(os.Getpid(), RestOfCores()); err != nil {
+		return err
 	}
 	runtime.GOMAXPROCS(runtime.NumCPU() - 1)
 	return nil
 }
 
-// cpuTime is what a process and all its descendants have used, those that ended
+// Pin moves a process and its descendants to [Core].
+func Pin(pid int) error {
+	family, err := familyOf(pid)
+	if err != nil {
+		return err
+	}
+	for _, p := range family {
+		if err := move(p, Core); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func move(pid int, cores string) error {
+	out, err := exec.Command("taskset", "-a", "-p", "-c", cores, strconv.Itoa(pid)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("taskset (of util-linux): %w: %s", err, out)
+	}
+	return nil
+}
+
+// CPUTime is what a process and all its descendants have used, those that ended
 // included, to 10 ms.
-func cpuTime(pid int) (time.Duration, error) {
+func CPUTime(pid int) (time.Duration, error) {
 	family, err := familyOf(pid)
 	if err != nil {
 		return 0, err
@@ -100,8 +122,8 @@ func statOf(pid int) ([]string, error) {
 	return fields, nil
 }
 
-// resident is the memory that a process and its descendants hold, in MiB.
-func resident(pid int) (float64, error) {
+// Resident is the memory that a process and its descendants hold, in MiB.
+func Resident(pid int) (float64, error) {
 	family, err := familyOf(pid)
 	if err != nil {
 		return 0, err
