@@ -32,7 +32,9 @@ func TestOwnEndsHoldWithoutTheFeed(t *testing.T) {
 		"all sessions": func(admin, user actor) answer {
 			return s.do("DELETE", "/api/v1/users/"+user.ID.String()+"/sessions", admin.Access, nil)
 		},
-		"the user":   func(admin, user actor) answer { return s.do("DELETE", "/api/v1/users/"+user.ID.String(), admin.Access, nil) },
+		"the user": func(admin, user actor) answer {
+			return s.do("DELETE", "/api/v1/users/"+user.ID.String(), admin.Access, nil)
+		},
 		"the tenant": func(admin, _ actor) answer { return suspend(s, &cacheWorld{admin: admin, operator: operator}) },
 	} {
 		tenant := "ends-" + name[len(name)-4:]
