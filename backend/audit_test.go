@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -172,6 +173,16 @@ type relay struct {
 	net.Listener
 	server  string
 	blocked atomic.Bool
+	clients sync.Map // of those it serves
+}
+
+// cut ends all connections and blocks new ones.
+func (r *relay) cut() {
+	r.blocked.Store(true)
+	r.clients.Range(func(client, _ any) bool {
+		_ = client.(net.Conn).Close()
+		return true
+	})
 }
 
 // newRelay returns a relay and the URL that leads through it.
@@ -206,6 +217,8 @@ func (r *relay) serve(client net.Conn) {
 		return
 	}
 	defer server.Close()
+	r.clients.Store(client, nil)
+	defer r.clients.Delete(client)
 	go func() { _, _ = io.Copy(server, client) }()
 	_, _ = io.Copy(client, server)
 }

@@ -38,6 +38,7 @@ type testServer struct {
 	url  string
 	keys *token.Keyring
 	logs *syncBuffer
+	b    *Backend
 }
 
 func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
@@ -88,7 +89,7 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 			}
 		}
 	})
-	return &testServer{t: t, db: db, url: "http://" + api.Addr().String(), keys: token.NewKeyring(c.Token, time.Now), logs: logs}
+	return &testServer{t: t, db: db, url: "http://" + api.Addr().String(), keys: token.NewKeyring(c.Token, time.Now), logs: logs, b: b}
 }
 
 func listen(t *testing.T) net.Listener {

@@ -5,7 +5,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"gatehouse/internal/config"
 	"gatehouse/internal/stack"
 )
 
@@ -86,9 +90,17 @@ func (h *history) run(from, to int, writers, readers []*testServer) {
 	wait.Wait()
 }
 
+// reachRedis waits until every backend has found Redis again.
+func (h *history) reachRedis() {
+	for _, s := range h.backends {
+		eventually(s.t, "Redis answers", func() bool { return s.b.redis.Check(s.t.Context()) == nil })
+	}
+}
+
 // No read that begins after a write was answered sees what was before the write,
-// through whichever backend either goes, also once Redis is gone and when it is
-// back, empty.
+// through whichever backend either goes, also while Redis is gone and after it
+// came back, empty. Only between a backend's return to Redis and another one's
+// the past may be seen, which TestPartition bounds.
 func TestNoStaleRead(t *testing.T) {
 	t.Parallel()
 	server := startRedis(t, stack.RedisOptions{})
@@ -101,6 +113,7 @@ func TestNoStaleRead(t *testing.T) {
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	h.reachRedis()
 	h.run(70, 120, h.backends, h.backends)
 }
 
@@ -120,4 +133,65 @@ func TestNoStaleReadOfOnesOwnWhileRedisHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.run(14, 40, one, one)
+}
+
+// A backend that is cut off from Redis writes: it does not show the past itself,
+// another one that reaches Redis does for 30 seconds at most, and both show what
+// there is as soon as Redis has heard of the write.
+func TestPartition(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t, stack.RedisOptions{})
+	way, through := newRelay(t, config.Secret(server.URL()))
+	first := newTestServer(t, cacheIn(server), func(c *Config) {
+		c.Redis.URL, c.Redis.Timeout = through, 50*time.Millisecond
+	})
+	second := newTestServer(t, cacheIn(server), beside(first))
+	h := &history{backends: []*testServer{first, second}, bearer: first.signup("acme", "historian").Access}
+	var made struct{ ID string }
+	first.do("POST", "/api/v1/address-book", h.bearer, aged(0)).want(t, 201).into(t, &made)
+	h.path = "/api/v1/address-book/" + made.ID
+	h.run(1, 10, h.backends, h.backends)
+
+	way.cut()
+	h.run(10, 20, h.backends[:1], h.backends[:1])
+	options, err := redis.ParseURL(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := redis.NewClient(options)
+	defer direct.Close()
+	kept := direct.Keys(t.Context(), "t:{acme}:contacts:*").Val()
+	if len(kept) == 0 {
+		t.Error("nothing is kept, so this proves nothing")
+	}
+	for _, key := range kept {
+		if age := direct.PTTL(t.Context(), key).Val(); age < 0 || age > 30*time.Second {
+			t.Errorf("%s lives for %v", key, age)
+		}
+	}
+	// The past ends, whether Redis has heard of the write or not.
+	if err := direct.Del(t.Context(), kept...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	h.read(second, false)
+	h.read(second, true)
+	h.run(20, 25, h.backends[:1], h.backends[:1])
+
+	way.blocked.Store(false)
+	eventually(t, "the other backend sees the last write", func() bool {
+		var one struct{ Age int32 }
+		second.do("GET", h.path, h.bearer, nil).want(t, 200).into(t, &one)
+		return one.Age == h.acked.Load()
+	})
+	h.run(25, 50, h.backends, h.backends)
+}
+
+// eventually waits for something that happens in the background.
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !happened(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("still not: " + what)
+		}
+	}
 }

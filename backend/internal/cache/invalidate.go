@@ -3,22 +3,30 @@ package cache
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"maps"
 	"time"
 
 	"gatehouse/internal/problem"
+	"gatehouse/internal/redisconn"
 )
 
 // retryEvery is how often generations that could not be replaced are tried
 // again.
 const retryEvery = 100 * time.Millisecond
 
+// attempts are how often a write tells Redis before it is answered without. As
+// many silences in a row open the breaker, so a Redis that is gone holds up a
+// few writes only; one that is slow for a moment holds up this one, rather than
+// let another backend show the past.
+const attempts = 3
+
 // Wrote makes everything that is kept of a kind out of date. It is called after
 // a write has ended, with its error, and before the write is answered. A refusal
 // changed nothing; after any other error the write may have happened all the
 // same.
 //
-// When Redis does not answer within its time, this process does without the
+// When Redis does not answer within three times its timeout, this process does without the
 // cache for the tenant and kind until [Cache.Run] has told Redis. Another
 // process that reaches Redis meanwhile may show what it has for up to 30
 // seconds.
@@ -27,8 +35,14 @@ func (c *Cache) Wrote(ctx context.Context, tenant string, kind Kind, err error) 
 		return
 	}
 	s := scope{tenant, kind}
-	if c.replace(context.WithoutCancel(ctx), s) == nil {
-		return
+	for range attempts {
+		err := c.replace(context.WithoutCancel(ctx), s)
+		if err == nil {
+			return
+		}
+		if errors.Is(err, redisconn.ErrOpen) {
+			break
+		}
 	}
 	c.mu.Lock()
 	c.marks++
