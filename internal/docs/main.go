@@ -51,7 +51,8 @@ This page is generated from package ` + "`internal/problem`" + `.
 const metricsHead = `# Metrics
 
 Both processes expose their metrics at ` + "`/metrics`" + ` of the ops listener, in Prometheus's text format; histograms have real
-` + "`le`" + ` buckets.
+` + "`le`" + ` buckets. [observability.md](observability.md) says how to scrape them, [runbook.md](runbook.md) what to do when an alert
+fires.
 
 **No label ever holds a tenant, a user, an address of a client, a token or a request ID.** A gateway exposes at most 2,500
 series, and 25 more for each backend; a backend at most 4,000. Tests hold both processes to this page: a metric, label or
