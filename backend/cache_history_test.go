@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"gatehouse/internal/config"
 	"gatehouse/internal/stack"
 )
@@ -154,12 +152,7 @@ func TestPartition(t *testing.T) {
 
 	way.cut()
 	h.run(10, 20, h.backends[:1], h.backends[:1])
-	options, err := redis.ParseURL(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	direct := redis.NewClient(options)
-	defer direct.Close()
+	direct := second.b.redis
 	kept := direct.Keys(t.Context(), "t:{acme}:contacts:*").Val()
 	if len(kept) == 0 {
 		t.Error("nothing is kept, so this proves nothing")
