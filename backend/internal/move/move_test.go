@@ -214,6 +214,42 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A server that dies in the middle of a move, whichever it is, ends it with an
+// error, and the tenant is served. Another attempt goes on.
+func TestServersDie(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	l := r.load()
+	deaths := 0
+	for _, point := range []string{"captured contacts", "copied contacts", "replayed", "fenced", "settled", "released"} {
+		for _, database := range []string{r.own.Path[1:], dbtest.Value[string](t, r.db.AdminURL, "select current_database()")} {
+			m, died := *r.mover, false
+			m.at = func(p string) {
+				if p == point && !died {
+					died = true
+					dbtest.Exec(t, r.db.AdminURL, `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+						where datname = $1 and pid in (select pid from pg_locks where locktype = 'advisory' and objsubid = 1 and mode = 'ExclusiveLock')`, database)
+				}
+			}
+			to := Dedicated
+			if strings.HasPrefix(r.placed(), Dedicated+" active") || dbtest.Value[bool](t, r.db.AdminURL, "select exists (select from control.tenant_moves where target = 'shared')") {
+				to = Shared
+			}
+			if _, err := m.Move(t.Context(), "acme", to, r.ask); died == (err == nil) {
+				t.Errorf("at %q, %s: died %v, got %v", point, database, died, err)
+			}
+			if died {
+				deaths++
+				r.move(to, func(string) bool { return false })
+			}
+		}
+	}
+	if deaths < 8 {
+		t.Errorf("only %d have died", deaths)
+	}
+	l.check()
+}
+
 // A move whose new database is gone for good can be undone.
 func TestUndoneWithoutTheTarget(t *testing.T) {
 	t.Parallel()
