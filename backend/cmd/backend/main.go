@@ -16,6 +16,9 @@ const usage = `usage: backend [command]
                    [-dry-run] [-main], which leaves tenants' databases alone
   seed             make the demo tenant and user (development only)
   operator create  make an operator: -email ADDRESS [-username NAME] < password
+  tenant move ID   move a tenant's data while it is used: -to dedicated < connection
+                   string, or -to shared; goes on where it was stopped, or with -undo
+                   takes it back
   tenant reseal    seal the connection strings of dedicated databases under the
                    first key of TENANT_DB_KEY
   keys init        make the key file of JWT_KEYS_DIR: [-alg EdDSA|HS256] [-from-secret]
