@@ -21,9 +21,9 @@ import (
 
 // TestPrometheus has a real Prometheus, with the configuration that operators are
 // given, scrape all processes, evaluate all rules and answer what the dashboards
-// ask. It also has promtool look at what the processes expose.
+// ask. It also has promtool look at what the processes expose. It is not parallel:
+// others measure how fast their stacks are, and this one is not small.
 func TestPrometheus(t *testing.T) {
-	t.Parallel()
 	p := startPrometheus(t, promtest.Program(t, "prometheus"))
 	c := newClient(t, shared, 0)
 	_, tokens := c.newUser()
