@@ -57,7 +57,7 @@ type Route struct {
 type App struct {
 	Log     *slog.Logger
 	Logging logging.Config
-	Keys    *token.Keyring
+	Tokens  *Tokens
 	Cursors *Cursors
 	// HashKeys key [Request.Hashes].
 	HashKeys [][]byte
@@ -211,7 +211,7 @@ func (a *App) run(r *Request, route Route) (err error) {
 	}()
 	if route.Access == Authenticated {
 		bearer, _ := token.FromBearer(r.ctx.Request.Header.Peek("Authorization"))
-		claims, err := a.Keys.Verify(string(bearer))
+		claims, err := a.Tokens.verify(bearer)
 		if err != nil {
 			return problem.Wrap(problem.Unauthenticated, err)
 		}
