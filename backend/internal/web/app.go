@@ -72,6 +72,7 @@ type App struct {
 const maxTimeout = 5 * time.Minute
 
 var (
+	inFlight         = metrics.NewGauge(`backend_http_in_flight`, nil)
 	panics           = metrics.NewCounter(`backend_panics_total`)
 	handshakesFailed = metrics.NewCounter(`backend_tls_handshakes_failed_total`)
 )
@@ -120,6 +121,7 @@ func (a *App) fallback(code problem.Code) fasthttp.RequestHandler {
 func (a *App) serve(route Route) fasthttp.RequestHandler {
 	counted := telemetry.NewRoute("backend", route.Method, route.Path)
 	return func(ctx *fasthttp.RequestCtx) {
+		inFlight.Inc()
 		r, cancel := a.request(ctx, route)
 		defer cancel()
 		if err := a.run(r, route); err != nil {
@@ -132,6 +134,7 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 		}
 
 		finish := func() {
+			inFlight.Dec()
 			took := time.Since(ctx.Time())
 			counted.Observe(ctx.Response.StatusCode(), took)
 			a.logAccess(r, took)
