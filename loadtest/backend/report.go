@@ -24,7 +24,7 @@ const (
 // report is what was measured, by operation and by who carried it out.
 type report struct {
 	rows     map[string]map[string][][figures]float64
-	halfLoad map[string][]latency // by who carried it out, each round
+	halfLoad map[string][]latency                  // by who carried it out, each round
 	signIn   struct{ backend, everything float64 } // shares of argon2
 }
 
