@@ -31,6 +31,7 @@ import (
 	"gatehouse/backend/internal/web"
 	"gatehouse/internal/feed"
 	"gatehouse/internal/health"
+	"gatehouse/internal/logging"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/token"
@@ -207,7 +208,7 @@ func newServer(app *web.App, routes []web.Route, probe *health.Checker, log *slo
 		Concurrency:           16 << 10,
 		CloseOnShutdown:       true,
 		SecureErrorLogMessage: true,
-		Logger:                slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Logger:                logging.Library{Log: log},
 	}
 }
 

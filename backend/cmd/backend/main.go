@@ -16,6 +16,7 @@ const usage = `usage: backend [command]
                    [-dry-run] [-main], which leaves tenants' databases alone
   seed             make the demo tenant and user (development only)
   operator create  make an operator: -email ADDRESS [-username NAME] < password
+  tenant hash ID   print what stands for a tenant in the logs (by LOG_HASH_KEY)
   tenant reseal    seal the connection strings of dedicated databases under the
                    first key of TENANT_DB_KEY
   keys init        make the key file of JWT_KEYS_DIR: [-alg EdDSA|HS256] [-from-secret]

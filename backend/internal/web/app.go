@@ -206,7 +206,7 @@ func (a *App) run(r *Request, route Route) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			panics.Inc()
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			err = fmt.Errorf("panic: %s\n%s", logging.Panicked(v), debug.Stack())
 		}
 	}()
 	if route.Access == Authenticated {
@@ -226,30 +226,6 @@ func (a *App) run(r *Request, route Route) (err error) {
 		}
 	}
 	return route.Handle(r)
-}
-
-func (a *App) logAccess(r *Request, took time.Duration) {
-	attrs := []slog.Attr{
-		slog.String("request_id", r.ID),
-		slog.String("method", string(r.ctx.Method())),
-		slog.String("route", r.route),
-		slog.Int("status", r.ctx.Response.StatusCode()),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-		slog.Int("bytes_in", len(r.ctx.Request.Body())),
-		slog.String("client", r.ClientIP),
-	}
-	if r.stream == nil {
-		attrs = append(attrs, slog.Int("bytes_out", len(r.ctx.Response.Body())))
-	} else { // Body would read a stream to its end
-		attrs = append(attrs, slog.Int("bytes_out", r.stream.sent))
-	}
-	if r.Caller.Tenant != "" {
-		attrs = append(attrs, slog.String("tenant", a.Logging.TenantHash(r.Caller.Tenant)))
-	}
-	if r.refusal != "" {
-		attrs = append(attrs, slog.String("code", string(r.refusal)))
-	}
-	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }
 
 // ServerError answers what fasthttp refuses before a handler runs.
