@@ -24,10 +24,13 @@ func (a *App) logAccess(r *Request, took time.Duration) {
 	if trace := r.traceID(); trace != "" {
 		attrs = append(attrs, slog.String("trace_id", trace))
 	}
-	if r.stream == nil {
-		attrs = append(attrs, slog.Int("bytes_out", len(r.ctx.Response.Body())))
-	} else { // Body would read a stream to its end
+	switch {
+	case r.socket != nil:
+		attrs = append(attrs, slog.Int("bytes_out", r.socket.sent))
+	case r.stream != nil: // Body would read a stream to its end
 		attrs = append(attrs, slog.Int("bytes_out", r.stream.sent))
+	default:
+		attrs = append(attrs, slog.Int("bytes_out", len(r.ctx.Response.Body())))
 	}
 	if hash := a.Logging.TenantHash(r.Caller.Tenant); hash != "" {
 		attrs = append(attrs, slog.String("tenant", hash))

@@ -124,13 +124,19 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 		defer cancel()
 		if err := a.run(r, route); err != nil {
 			r.writeError(a.Log, err)
-			r.stream = nil
+			r.stream, r.socket = nil, nil
 		}
 		ctx.Response.Header.Set(requestid.Header, r.ID)
 		if r.replayed {
 			ctx.Response.Header.Set("Idempotency-Replayed", "true")
 		}
 
+		if r.socket != nil { // how long a WebSocket lives says nothing of the service
+			counted.Observe(ctx.Response.StatusCode(), time.Since(ctx.Time()))
+			r.socket.failed = func(err error) { r.logProblem(a.Log, problem.From(err)) }
+			r.socket.finish = func() { a.logAccess(r, time.Since(ctx.Time())) }
+			return
+		}
 		finish := func() {
 			took := time.Since(ctx.Time())
 			counted.Observe(ctx.Response.StatusCode(), took)
