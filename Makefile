@@ -72,6 +72,13 @@ test/race: ## Run all tests under the race detector
 test/e2e: ## Run the end-to-end tests only: both processes over real sockets
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./internal/e2e/...
 
+# Where Prometheus is missing these say so and are skipped, unless
+# GATEHOUSE_REQUIRE_PROMETHEUS is set.
+.PHONY: test/prometheus
+test/prometheus: ## Run the tests of rules, alerts and dashboards, with promtool and a real Prometheus
+	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./deploy/... ./internal/promtest
+	go test -timeout $(TIMEOUT) $(TESTFLAGS) -run '^TestPrometheus$$' ./internal/e2e
+
 # A million contacts and what belongs to them: two minutes and a gigabyte.
 .PHONY: test/plans
 test/plans: ## Explain every query at volume: index conditions, rows read per row returned

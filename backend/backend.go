@@ -128,7 +128,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	app := &web.App{
 		Log:      log,
 		Logging:  c.Logging,
-		Keys:     keys,
+		Tokens:   web.NewTokens(keys, time.Now),
 		Cursors:  cursors,
 		HashKeys: hashKeys,
 		Trusted:  c.TrustedGateways,

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"gatehouse/internal/config"
 	"gatehouse/internal/stack"
 )
@@ -142,9 +140,7 @@ func TestPartition(t *testing.T) {
 	t.Parallel()
 	server := startRedis(t, stack.RedisOptions{})
 	way, through := newRelay(t, config.Secret(server.URL()))
-	first := newTestServer(t, cacheIn(server), func(c *Config) {
-		c.Redis.URL, c.Redis.Timeout = through, 50*time.Millisecond
-	})
+	first := newTestServer(t, cacheIn(server), func(c *Config) { c.Redis.URL = through })
 	second := newTestServer(t, cacheIn(server), beside(first))
 	h := &history{backends: []*testServer{first, second}, bearer: first.signup("acme", "historian").Access}
 	var made struct{ ID string }
@@ -154,12 +150,7 @@ func TestPartition(t *testing.T) {
 
 	way.cut()
 	h.run(10, 20, h.backends[:1], h.backends[:1])
-	options, err := redis.ParseURL(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	direct := redis.NewClient(options)
-	defer direct.Close()
+	direct := second.b.redis
 	kept := direct.Keys(t.Context(), "t:{acme}:contacts:*").Val()
 	if len(kept) == 0 {
 		t.Error("nothing is kept, so this proves nothing")
@@ -178,6 +169,7 @@ func TestPartition(t *testing.T) {
 	h.run(20, 25, h.backends[:1], h.backends[:1])
 
 	way.blocked.Store(false)
+	h.reachRedis()
 	eventually(t, "the other backend sees the last write", func() bool {
 		var one struct{ Age int32 }
 		second.do("GET", h.path, h.bearer, nil).want(t, 200).into(t, &one)

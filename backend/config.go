@@ -104,6 +104,7 @@ type AdminConfig struct {
 	Logging           logging.Config
 	TenantKey         config.Secret  `env:"TENANT_DB_KEY" doc:"Keys that seal the connection strings of dedicated databases, as for serving; needed by the commands that open these"`
 	TenantNetworks    []netip.Prefix `env:"TENANT_DB_LOCAL_NETWORKS" doc:"Networks of loopback, link-local or cloud metadata addresses where dedicated databases may be, as for serving" kind:"comma-separated networks such as 127.0.0.0/8"`
+	TenantOnMain      string         `env:"TENANT_DB_ON_MAIN_SERVER" envDefault:"deny" doc:"Whether a dedicated database may be on a server where gh_owner can sign in, as for serving" kind:"deny or allow"`
 	MigrateTimeout    time.Duration  `env:"MIGRATE_TIMEOUT" envDefault:"1h" doc:"Longest that backend migrate may take for one database"`
 	validateBootstrap bool
 }
@@ -130,6 +131,7 @@ func (c *AdminConfig) Validate(m *config.Mistakes) {
 	if c.TenantKey != "" {
 		placement.CheckKeys(m, c.TenantKey)
 	}
+	placement.CheckOnMain(m, c.TenantOnMain)
 	checkDuration(m, "MIGRATE_TIMEOUT", c.MigrateTimeout, time.Second, 24*time.Hour)
 	c.Password.Validate(m)
 	c.Logging.Validate(m)

@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -133,40 +132,4 @@ func TestEverySettingIsDocumented(t *testing.T) {
 			t.Errorf("%s is a secret with a default", f.Name)
 		}
 	}
-}
-
-// TestMetricNames holds the metrics that dashboards and alerts rest on.
-func TestMetricNames(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	r.do(t, "GET", "/things/7", r.bearer(t), "")
-	_, body := r.ops(t, "/metrics")
-	names := map[string]bool{}
-	for line := range strings.Lines(body) {
-		if !strings.HasPrefix(line, "gateway_") {
-			continue
-		}
-		name, rest, _ := strings.Cut(strings.TrimSpace(line), "{")
-		name, _, _ = strings.Cut(name, " ")
-		labels := ""
-		if end := strings.LastIndexByte(rest, '}'); end >= 0 { // templates hold braces too
-			var keys []string
-			for pair := range strings.SplitSeq(rest[:end], ",") {
-				if key, _, ok := strings.Cut(pair, "="); ok {
-					keys = append(keys, key)
-				}
-			}
-			labels = "{" + strings.Join(keys, ",") + "}"
-		}
-		names[name+labels] = true
-		if strings.Contains(line, "tenant1") {
-			t.Errorf("a metric names a tenant: %s", line)
-		}
-	}
-	var list []string
-	for name := range names {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	goldentest.Compare(t, "metrics.txt", strings.Join(list, "\n")+"\n")
 }

@@ -1,6 +1,6 @@
 // Command docs writes what is generated for readers: .env.example,
-// docs/configuration.md and docs/errors.md. `make generate` runs it, and
-// `make verify` fails when its output is stale.
+// docs/configuration.md, docs/errors.md and docs/metrics.md. `make generate` runs
+// it, and `make verify` fails when its output is stale.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/internal/config"
 	"gatehouse/internal/problem"
+	"gatehouse/internal/telemetry"
 )
 
 //go:generate go run .
@@ -47,6 +48,19 @@ This page is generated from package ` + "`internal/problem`" + `.
 
 %s`
 
+const metricsHead = `# Metrics
+
+Both processes expose their metrics at ` + "`/metrics`" + ` of the ops listener, in Prometheus's text format; histograms have real
+` + "`le`" + ` buckets. [observability.md](observability.md) says how to scrape them, [runbook.md](runbook.md) what to do when an alert
+fires.
+
+**No label ever holds a tenant, a user, an address of a client, a token or a request ID.** A gateway exposes at most 2,500
+series, and 25 more for each backend; a backend at most 4,000. Tests hold both processes to this page: a metric, label or
+value that is not here fails them, and so does a metric that is here and that no process has.
+
+This page is generated from package ` + "`internal/telemetry`" + `.
+%s`
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "docs:", err)
@@ -74,6 +88,7 @@ func run() error {
 		".env.example":          config.EnvExample(sections),
 		"docs/configuration.md": configurationHead + config.Table(sections),
 		"docs/errors.md":        fmt.Sprintf(errorsHead, exampleProblem(), problem.Table()),
+		"docs/metrics.md":       fmt.Sprintf(metricsHead, telemetry.Document()),
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
 			return err

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"gatehouse/internal/stack"
 )
 
 // program runs one of the two programs with an environment of its own and
@@ -97,24 +95,6 @@ func TestHealthCommand(t *testing.T) {
 		}
 		if out, code := program(t, tc.path, []string{tc.setting + "=127.0.0.1:1"}, "health"); code != 1 {
 			t.Errorf("%s, nobody there: got exit code %d: %s", tc.setting, code, out)
-		}
-	}
-}
-
-// What a scenario leaves in the metrics names routes, never people.
-func TestMetricsHoldNoIdentities(t *testing.T) {
-	t.Parallel()
-	c := newClient(t, shared, 0)
-	username, tokens := c.newUser()
-	id := strings.TrimPrefix(c.do("POST", "/api/v1/address-book", tokens.Access, contactBody()).want(201).Header.Get("Location"), "/api/v1/address-book/")
-	c.do("GET", "/api/v1/address-book/"+id, tokens.Access, nil).want(200)
-	c.do("GET", "/secret-path-"+username, "", nil).want(404)
-	for _, base := range []string{shared.Gateways[0].Ops, shared.Gateways[1].Ops, shared.Backends[0].Ops, shared.Backends[1].Ops} {
-		metrics := get(t, base+"/metrics")
-		for _, marker := range []string{username, id, stack.DemoTenant, "203.0.113"} {
-			if strings.Contains(metrics, marker) {
-				t.Errorf("%s: %q is in the metrics", base, marker)
-			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,10 @@ func run(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "no test sees these operations succeed: %q\n", missing)
 		code = 1
 	}
+	if strange := strangeMetrics(shared); code == 0 && len(strange) > 0 {
+		fmt.Fprintln(os.Stderr, strings.Join(strange, "\n"))
+		code = 1
+	}
 	if code != 0 {
 		fmt.Fprintln(os.Stderr, shared.Output())
 	}
@@ -41,7 +46,8 @@ func run(m *testing.M) int {
 	return code
 }
 
-// ownStack starts a stack for a test that breaks parts of it.
+// ownStack starts a stack for a test that breaks parts of it. Whatever happens to
+// it, in the end its metrics are those of the table.
 func ownStack(t testing.TB, o stack.Options) *stack.Stack {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -51,6 +57,9 @@ func ownStack(t testing.TB, o stack.Options) *stack.Stack {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		for _, complaint := range strangeMetrics(s) {
+			t.Error(complaint)
+		}
 		if t.Failed() {
 			t.Log(s.Output())
 		}

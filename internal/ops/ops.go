@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 
 	"gatehouse/internal/health"
 	"gatehouse/internal/logging"
+	"gatehouse/internal/telemetry"
 )
 
 // Server is the ops listener of one process.
@@ -72,14 +75,11 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx) {
 	}
 	switch path := string(ctx.Path()); {
 	case path == "/metrics":
-		ctx.SetContentType("text/plain; version=0.0.4; charset=utf-8")
-		metrics.WritePrometheus(ctx, true)
+		s.writeMetrics(ctx)
 	case path == "/health/live":
 		writeJSON(ctx, fasthttp.StatusOK, map[string]health.Status{"status": health.Healthy})
 	case path == "/health/ready":
-		// Not ctx, which is used again after this function and so must never
-		// reach another goroutine.
-		report := s.checker.Ready(context.Background())
+		report := s.ready()
 		status := fasthttp.StatusOK
 		if !report.Status.Serving() {
 			status = fasthttp.StatusServiceUnavailable
@@ -92,6 +92,33 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx) {
 	default:
 		ctx.Error("not found; here are /metrics, /health/live, /health/ready and /debug/pprof/", fasthttp.StatusNotFound)
 	}
+}
+
+// ready does not pass on the request's context, which is used again after the
+// handler and so must never reach another goroutine.
+func (s *Server) ready() health.Report { return s.checker.Ready(context.Background()) }
+
+// writeMetrics runs the checks for each scrape, so that what it tells of them is
+// as old as the rest. They take a second at most.
+func (s *Server) writeMetrics(ctx *fasthttp.RequestCtx) {
+	report := s.ready()
+	ctx.SetContentType("text/plain; version=0.0.4; charset=utf-8")
+	err := telemetry.Write(ctx, func(w io.Writer) {
+		metrics.WriteGaugeUint64(w, "health_ready", oneIf(report.Status.Serving()))
+		for _, name := range slices.Sorted(maps.Keys(report.Checks)) {
+			metrics.WriteGaugeUint64(w, fmt.Sprintf("health_check_up{check=%q}", name), oneIf(report.Checks[name].Status == health.Healthy))
+		}
+	})
+	if err != nil {
+		ctx.Error("internal error", fasthttp.StatusInternalServerError)
+	}
+}
+
+func oneIf(yes bool) uint64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 const pprofPrefix = "/debug/pprof/"

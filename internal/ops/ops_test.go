@@ -116,6 +116,40 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// What the process lacks is told by the scrape itself.
+func TestMetricsTellOfHealth(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name            string
+		database, redis error
+		drain           bool
+		want            string
+	}{
+		{"healthy", nil, nil, false, "1 1 1"},
+		{"degraded", nil, errors.New("down"), false, "1 1 0"},
+		{"unhealthy", errors.New("down"), nil, false, "0 0 1"},
+		{"draining", nil, nil, true, "0 1 1"},
+	} {
+		ask, checker := client(t,
+			health.Check{Name: "redis", Run: answers(c.redis)},
+			health.Check{Name: "database", Required: true, Run: answers(c.database)},
+		)
+		if c.drain {
+			checker.Drain()
+		}
+		_, text := ask("GET", "/metrics", nil)
+		var got []string
+		for _, series := range []string{"health_ready", `health_check_up{check="database"}`, `health_check_up{check="redis"}`} {
+			_, rest, _ := strings.Cut(text, "\n"+series+" ")
+			value, _, _ := strings.Cut(rest, "\n")
+			got = append(got, value)
+		}
+		if got := strings.Join(got, " "); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestLiveAsksNoDependency(t *testing.T) {
 	t.Parallel()
 	ask, checker := client(t, health.Check{Name: "database", Required: true, Run: func(context.Context) error {

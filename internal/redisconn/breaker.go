@@ -28,6 +28,7 @@ const (
 
 var (
 	breakerOpened = metrics.NewCounter(`redis_breaker_opened_total`)
+	breakersOpen  = metrics.NewGauge(`redis_breaker_open`, nil)
 	redisErrors   = metrics.NewCounter(`redis_errors_total`)
 )
 
@@ -45,6 +46,7 @@ type breaker struct {
 	stop   context.CancelFunc
 	ctx    context.Context
 	wg     sync.WaitGroup
+	leave  sync.Once // takes an open breaker that was closed out of the gauge
 }
 
 func newBreaker(log *slog.Logger) *breaker {
@@ -85,6 +87,7 @@ func (b *breaker) trip(cause error) {
 		return
 	}
 	breakerOpened.Inc()
+	breakersOpen.Inc()
 	b.log.Warn("redis does not answer; going on without it", "cause", reason(cause))
 	b.wg.Go(b.probeUntilAnswer)
 }
@@ -116,6 +119,7 @@ func (b *breaker) probeUntilAnswer() {
 		if !silent(err) {
 			b.failures.Store(0)
 			b.open.Store(false)
+			breakersOpen.Dec()
 			b.log.Info("redis answers again")
 			return
 		}
@@ -128,4 +132,7 @@ func (b *breaker) close() {
 	b.mu.Unlock()
 	b.stop()
 	b.wg.Wait()
+	if b.open.Load() { // and stays so, but nobody asks any more
+		b.leave.Do(breakersOpen.Dec)
+	}
 }

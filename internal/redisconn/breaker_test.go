@@ -232,6 +232,32 @@ func TestCloseEndsTheProbeAndSaysNothing(t *testing.T) {
 }
 
 // TestClosedBreakerStaysQuiet: requests that end after the close are no news.
+// TestOpenBreakersAreCounted is not parallel: the gauge is that of the whole
+// process.
+func TestOpenBreakersAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		check := func(when string, want float64) {
+			t.Helper()
+			if got := breakersOpen.Get(); got != want {
+				t.Errorf("%s: %v are open, want %v", when, got, want)
+			}
+		}
+		recovers, f := newFakeBreaker(&lines{})
+		defer recovers.close()
+		stays, _ := newFakeBreaker(&lines{})
+		check("at first", 0)
+		report(recovers, errSilence, errSilence, errSilence, errSilence)
+		report(stays, errSilence, errSilence, errSilence)
+		check("while Redis is silent", 2)
+		f.answer(nil)
+		time.Sleep(time.Second) // of the bubble's clock
+		check("after one answered", 1)
+		stays.close()
+		stays.close()
+		check("after the other's client was closed", 0)
+	})
+}
+
 func TestClosedBreakerStaysQuiet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -31,6 +31,10 @@ func NewRoute(prefix, method, template string) *Route {
 	return r
 }
 
+// RedisBuckets are for the time that Redis takes, in seconds: from a good answer
+// on the same machine to ten times the bound that REDIS_TIMEOUT sets by default.
+var RedisBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1}
+
 // durationBuckets spans a cache hit at the edge to the longest timeout.
 var durationBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 

@@ -41,6 +41,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) >= 2 && args[0] == "tenant" && args[1] == "hash" {
 		return tenantHash(args[2:], os.Stdout)
 	}
+	if len(args) >= 2 && args[0] == "tenant" && args[1] == "move" {
+		return moveTenant(ctx, args[2:], os.Stdout)
+	}
 	if len(args) >= 1 && args[0] == "migrate" {
 		return migrate(ctx, args[1:], os.Stdout)
 	}

@@ -17,6 +17,9 @@ const usage = `usage: backend [command]
   seed             make the demo tenant and user (development only)
   operator create  make an operator: -email ADDRESS [-username NAME] < password
   tenant hash ID   print what stands for a tenant in the logs (by LOG_HASH_KEY)
+  tenant move ID   move a tenant's data while it is used: -to dedicated < connection
+                   string, or -to shared; goes on where it was stopped, or with -undo
+                   takes it back
   tenant reseal    seal the connection strings of dedicated databases under the
                    first key of TENANT_DB_KEY
   keys init        make the key file of JWT_KEYS_DIR: [-alg EdDSA|HS256] [-from-secret]

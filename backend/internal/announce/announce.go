@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
+
 	"gatehouse/backend/internal/controldb"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
@@ -29,6 +31,8 @@ import (
 // valid somewhere: the longest life of one, and the clock skew that is tolerated
 // on either side of it.
 const Window = token.MaxLifetime + 2*token.Leeway
+
+var sessionsEnded = metrics.NewCounter(`backend_sessions_ended_total`)
 
 // Options are what an [Announcer] works with.
 type Options struct {
@@ -94,6 +98,7 @@ func (a *Announcer) Session(ctx context.Context, s tenantdb.RevokeSessionRow) {
 func (a *Announcer) Sessions(ctx context.Context, ended []tenantdb.RevokeOtherSessionsRow) {
 	items := make([]feed.Item, 0, len(ended))
 	expires := a.Now().Add(Window)
+	sessionsEnded.Add(len(ended))
 	for _, s := range ended {
 		if s.TokenLive {
 			items = append(items, revocation.Item(s.ID, expires))

@@ -2,8 +2,11 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/VictoriaMetrics/metrics"
 
 	"gatehouse/backend/internal/announce"
 	"gatehouse/backend/internal/pg"
@@ -20,6 +23,17 @@ const (
 	refreshWindow = 15 * time.Minute
 )
 
+var (
+	refreshesOK      = metrics.NewCounter(`backend_auth_refreshes_total{outcome="ok"}`)
+	refreshesRefused = metrics.NewCounter(`backend_auth_refreshes_total{outcome="refused"}`)
+	refreshesReused  = metrics.NewCounter(`backend_auth_refreshes_total{outcome="reused"}`)
+	refreshesLimited = metrics.NewCounter(`backend_auth_refreshes_total{outcome="limited"}`)
+	refreshesFailed  = metrics.NewCounter(`backend_auth_refreshes_total{outcome="error"}`)
+)
+
+// errReused says that a refresh token came a second time.
+var errReused = errors.New("the refresh token was spent before")
+
 // refreshed is what came out of a refresh.
 type refreshed struct {
 	claims token.Claims
@@ -33,6 +47,23 @@ type refreshed struct {
 // token that was spent before revokes its session: either the caller or
 // somebody else has stolen it (RFC 9700 section 4.14).
 func (s *Service) Refresh(ctx context.Context, raw string, by trail.Origin) (Pair, error) {
+	pair, err := s.refresh(ctx, raw, by)
+	switch {
+	case err == nil:
+		refreshesOK.Inc()
+	case errors.Is(err, errReused):
+		refreshesReused.Inc()
+	case problem.Is(err, problem.InvalidRefreshToken):
+		refreshesRefused.Inc()
+	case problem.Is(err, problem.RateLimited):
+		refreshesLimited.Inc()
+	default:
+		refreshesFailed.Inc()
+	}
+	return pair, err
+}
+
+func (s *Service) refresh(ctx context.Context, raw string, by trail.Origin) (Pair, error) {
 	tenantID, hash, ok := parseRefreshToken(raw)
 	if !ok {
 		return Pair{}, problem.New(problem.InvalidRefreshToken)
@@ -60,7 +91,7 @@ func (s *Service) Refresh(ctx context.Context, raw string, by trail.Origin) (Pai
 		s.Announcer.Session(ctx, r.ended)
 		trail.Security(s.Log, trail.RefreshReuse, s.TenantHash(tenant.ID), by,
 			slog.String("session", r.claims.Session.String()), slog.String("user", r.claims.UserID.String()))
-		return Pair{}, problem.New(problem.InvalidRefreshToken)
+		return Pair{}, problem.Wrap(problem.InvalidRefreshToken, errReused)
 	}
 	return s.pair(r.claims, r.token)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"gatehouse/internal/telemetry"
 )
 
 // Kind is what is cached together and gets out of date together.
@@ -21,7 +23,7 @@ var (
 	bypassed   = perKind("bypass")
 	lookErrors = perKind("error")
 
-	lookTime     = metrics.NewPrometheusHistogram(`backend_cache_lookup_seconds`)
+	lookTime     = metrics.NewPrometheusHistogramExt(`backend_cache_lookup_seconds`, telemetry.RedisBuckets)
 	bytesRead    = metrics.NewCounter(`backend_cache_bytes_total{direction="read"}`)
 	bytesWritten = metrics.NewCounter(`backend_cache_bytes_total{direction="written"}`)
 	oversized    = metrics.NewCounter(`backend_cache_oversized_total`)

@@ -11,6 +11,16 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+type Move struct {
+	TenantID       string
+	Target         string
+	Step           string
+	DatabaseKey    []byte
+	SealedOwnerURL []byte
+	SealedURL      []byte
+	StartedAt      time.Time
+}
+
 type Override struct {
 	TenantID      string
 	Policy        string

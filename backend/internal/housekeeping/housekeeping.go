@@ -53,9 +53,12 @@ var (
 	roundsDone   = metrics.NewCounter(`backend_housekeeping_rounds_total{outcome="done"}`)
 	roundsBusy   = metrics.NewCounter(`backend_housekeeping_rounds_total{outcome="busy"}`)
 	roundsFailed = metrics.NewCounter(`backend_housekeeping_rounds_total{outcome="failed"}`)
-	roundSeconds = metrics.NewPrometheusHistogram(`backend_housekeeping_round_duration_seconds`)
+	roundSeconds = metrics.NewPrometheusHistogramExt(`backend_housekeeping_round_duration_seconds`, roundBuckets)
 	ownFailures  = metrics.NewCounter(`backend_housekeeping_dedicated_failures_total`)
 )
+
+// roundBuckets span from a round that found nothing to one over many databases.
+var roundBuckets = []float64{.01, .1, .5, 1, 5, 15, 60, 300, 1800}
 
 // Options are what a [Keeper] works with.
 type Options struct {

@@ -9,7 +9,9 @@ import (
 	"crypto/rand"
 	"runtime"
 	"sync/atomic"
+	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"golang.org/x/sync/semaphore"
 
 	"gatehouse/internal/config"
@@ -24,6 +26,13 @@ const (
 
 // maxQueue bounds how many hashes wait for their turn, beyond those at work.
 const maxQueue = 64
+
+var (
+	hashTime = metrics.NewPrometheusHistogramExt(`backend_password_hash_duration_seconds`,
+		[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5})
+	hashesWaiting = metrics.NewGauge(`backend_password_waiting`, nil)
+	hashesRefused = metrics.NewCounter(`backend_password_refused_total`)
+)
 
 // Config is the cost of a hash.
 type Config struct {
@@ -127,14 +136,24 @@ func (h *Hasher) VerifyNothing(ctx context.Context, password string) error {
 // less than one of today's, nor more than there is. The function that it
 // returns gives the room back.
 func (h *Hasher) enter(ctx context.Context, memoryKiB uint32) (leave func(), err error) {
+	begun := time.Now()
 	if h.waiting.Add(1) > maxQueue {
 		h.waiting.Add(-1)
+		hashesRefused.Inc()
 		return nil, problem.New(problem.Overloaded)
 	}
-	defer h.waiting.Add(-1)
+	hashesWaiting.Inc()
+	defer func() {
+		h.waiting.Add(-1)
+		hashesWaiting.Dec()
+	}()
 	weight := min(max(int64(memoryKiB), int64(h.params.memoryKiB)), h.capacity)
 	if err := h.running.Acquire(ctx, weight); err != nil {
+		hashesRefused.Inc()
 		return nil, problem.Wrap(problem.Overloaded, err)
 	}
-	return func() { h.running.Release(weight) }, nil
+	return func() {
+		h.running.Release(weight)
+		hashTime.UpdateDuration(begun)
+	}, nil
 }

@@ -143,10 +143,11 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestQueueIsBounded is not parallel: the metrics are those of the whole process.
 func TestQueueIsBounded(t *testing.T) {
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHasher(t, Config{MemoryKiB: 8, Time: 1, Concurrency: 1})
+		waiting, refused := hashesWaiting.Get(), hashesRefused.Get()
 		if err := h.running.Acquire(t.Context(), h.capacity); err != nil {
 			t.Fatal(err)
 		}
@@ -158,6 +159,9 @@ func TestQueueIsBounded(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
+		if got := hashesWaiting.Get() - waiting; got != maxQueue {
+			t.Errorf("%v hashes are said to wait, want %d", got, maxQueue)
+		}
 		if _, err := h.Hash(t.Context(), "x"); !problem.Is(err, problem.Overloaded) {
 			t.Errorf("with a full queue: got %v", err)
 		}
@@ -177,6 +181,12 @@ func TestQueueIsBounded(t *testing.T) {
 		cancel()
 		if _, err := h.Hash(ctx, "x"); !problem.Is(err, problem.Overloaded) {
 			t.Errorf("at the deadline: got %v", err)
+		}
+		if got := hashesWaiting.Get() - waiting; got != 0 {
+			t.Errorf("%v hashes are said to wait, want none", got)
+		}
+		if got := hashesRefused.Get() - refused; got != 2 {
+			t.Errorf("%d refusals are counted, want 2", got)
 		}
 	})
 }

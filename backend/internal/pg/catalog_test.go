@@ -57,6 +57,10 @@ func TestRolesCannotBypass(t *testing.T) {
 		"delete from control.limit_overrides",
 		"alter table tenant.users no force row level security",
 		"select app.protect('tenant.users')",
+		"select app.export_rows('acme', 'users', null, 1)",
+		"select app.capture('acme', 'users')",
+		"select * from app.changes",
+		"select * from control.tenant_moves",
 		"create table tenant.x ()",
 		"set role gh_owner",
 	} {

@@ -150,3 +150,16 @@ func NotResident(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == stateNotResident
 }
+
+// IsMoving reports that the database refuses the tenant, or its writes, because it
+// is on its way to another one.
+func IsMoving(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == stateMoving
+}
+
+// LockTimedOut reports that a lock was not to be had in time.
+func LockTimedOut(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == stateLockTimeout
+}

@@ -121,6 +121,7 @@ func open(c Config, connect time.Duration, lookup func(pgconn.LookupFunc) pgconn
 	pc.ConnConfig.ConnectTimeout = connect
 	pc.ConnConfig.LookupFunc = lookup(pc.ConnConfig.LookupFunc)
 	pc.ConnConfig.RuntimeParams["application_name"] = "gatehouse-backend"
+	pc.ConnConfig.Tracer = tracer{}
 	pc.AfterConnect = useUUIDs
 	if c.Pooler == "transaction" {
 		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec

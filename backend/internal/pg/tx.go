@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/VictoriaMetrics/metrics"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -23,6 +24,8 @@ const (
 	commitTimeout = 2 * time.Second
 )
 
+var txRetries = metrics.NewCounter(`backend_db_transaction_retries_total`)
+
 // InTx runs fn in one transaction inside the scope and commits when fn returns
 // nil. Deadlocks and serialization failures run fn again, so it must not have
 // effects outside the database.
@@ -32,6 +35,7 @@ func (db *DB) InTx(ctx context.Context, s Scope, fn func(tx tenantdb.DBTX) error
 		if try == txTries || !lostRace(err) {
 			return translate(err)
 		}
+		txRetries.Inc()
 		pause := txPause/2 + rand.N(txPause/2) //nolint:gosec // there is nothing to guess
 		select {
 		case <-ctx.Done():

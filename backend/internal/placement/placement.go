@@ -37,8 +37,13 @@ func (c *Config) Validate(m *config.Mistakes) {
 	if c.Connect < 50*time.Millisecond || c.Connect > 10*time.Second {
 		m.Add("TENANT_DB_CONNECT_TIMEOUT", "is %v; 50ms to 10s is allowed", c.Connect)
 	}
-	if c.OnMain != "deny" && c.OnMain != allow {
-		m.Add("TENANT_DB_ON_MAIN_SERVER", "is %q; deny or allow is wanted", c.OnMain)
+	CheckOnMain(m, c.OnMain)
+}
+
+// CheckOnMain reports a word in TENANT_DB_ON_MAIN_SERVER that is not known.
+func CheckOnMain(m *config.Mistakes, word string) {
+	if word != "deny" && word != allow {
+		m.Add("TENANT_DB_ON_MAIN_SERVER", "is %q; deny or allow is wanted", word)
 	}
 }
 
@@ -106,11 +111,7 @@ func (d *Directory) Find(ctx context.Context, id string) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, err
 	}
-	switch row.Status {
-	case "active":
-	case "moving":
-		return Tenant{}, problem.New(problem.TenantMoving)
-	default:
+	if row.Status != "active" && row.Status != "moving" { // who moves is served, but for a moment
 		return Tenant{}, problem.New(problem.NotFound)
 	}
 	return Tenant{ID: row.ID, Signup: row.Signup, SingleSession: row.SessionMode == "single"}, nil
@@ -149,24 +150,31 @@ func (d *Directory) find(ctx context.Context, tenant string) (route, error) {
 	if ok && d.now().Before(known.expires) {
 		return known, nil
 	}
-	row, err := d.queries.GetRoute(ctx, d.shared.Control(), tenant)
-	fresh := route{expires: d.now().Add(routeLifetime)}
-	switch {
-	case problem.Is(err, problem.NotFound):
-		return fresh, nil
-	case err != nil && ok:
+	fresh, err := d.lookUp(ctx, tenant)
+	if err != nil && ok {
 		// The control plane is down; where tenants live has hardly changed. Not
 		// every request is to wait for that to be found out.
 		known.expires = d.now().Add(routeRetry)
 		d.keep(tenant, known)
 		return known, nil
+	}
+	return fresh, err
+}
+
+// lookUp asks the control plane for the route of a tenant, and keeps it unless the
+// tenant is not known or not to be used.
+func (d *Directory) lookUp(ctx context.Context, tenant string) (route, error) {
+	row, err := d.queries.GetRoute(ctx, d.shared.Control(), tenant)
+	fresh := route{expires: d.now().Add(routeLifetime)}
+	switch {
+	case problem.Is(err, problem.NotFound) || err == nil && ended(row):
+		d.Forget(tenant)
 	case err != nil:
 		return route{}, err
-	case ended(row):
-		return fresh, nil
+	default:
+		fresh.sealed = string(row.SealedURL)
+		d.keep(tenant, fresh)
 	}
-	fresh.sealed = string(row.SealedURL)
-	d.keep(tenant, fresh)
 	return fresh, nil
 }
 
@@ -176,13 +184,10 @@ func ended(row controldb.GetRouteRow) bool {
 	return row.Status == "suspended" || row.Status == "deleted"
 }
 
-// moved reports whether a tenant's route, which is kept, is another one by now.
-func (d *Directory) moved(ctx context.Context, tenant string) bool {
-	d.mu.Lock()
-	was := d.routes[tenant]
-	d.mu.Unlock()
-	row, err := d.queries.GetRoute(ctx, d.shared.Control(), tenant)
-	return err == nil && (ended(row) || string(row.SealedURL) != was.sealed)
+// moved reports whether a tenant's route is another one by now than it was.
+func (d *Directory) moved(ctx context.Context, tenant string, was route) bool {
+	is, err := d.lookUp(ctx, tenant)
+	return err == nil && is.sealed != was.sealed
 }
 
 func (d *Directory) keep(tenant string, r route) {

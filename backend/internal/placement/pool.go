@@ -42,15 +42,12 @@ var (
 // errPoolsBusy says that every pool there may be is in use.
 var errPoolsBusy = errors.New("all pools of dedicated databases are in use")
 
-// borrow returns the database of a tenant, and whether it is a dedicated one.
+// borrow returns the database that a tenant's route leads to, and whether it is a
+// dedicated one.
 // Give it back, with what came of it, with the function that comes with it once
 // a connection has been taken or is not needed any more. A dedicated one that is
 // out of reach is refused at once.
-func (d *Directory) borrow(ctx context.Context, tenant string) (db *pg.DB, own bool, giveBack func(error), err error) {
-	where, err := d.find(ctx, tenant)
-	if err != nil {
-		return nil, false, nil, err
-	}
+func (d *Directory) borrow(tenant string, where route) (db *pg.DB, own bool, giveBack func(error), err error) {
 	if where.sealed == "" {
 		return d.shared, false, func(error) {}, nil
 	}

@@ -127,6 +127,16 @@ func (d *Directory) AsOwner(ctx context.Context, tenant string, sealed []byte, f
 	return pg.AsOwner(ctx, d.reach(), u, fn)
 }
 
+// Owner connects to a tenant's dedicated database, whose sealed owner URL is given,
+// for long work (see [pg.OpenOwner]).
+func (d *Directory) Owner(ctx context.Context, tenant string, sealed []byte, work string) (*pg.Owner, error) {
+	u, _, err := d.sealer.openOwner(tenant, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return pg.OpenDedicatedOwner(ctx, d.reach(), u, work)
+}
+
 func (d *Directory) reach() pg.Reach { return pg.Reach{Local: d.config.Local} }
 
 func (d *Directory) dedicated(tenant string, u *url.URL, password string) pg.Dedicated {

@@ -2,9 +2,11 @@ package placement
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"time"
 
 	"gatehouse/backend/internal/controldb"
@@ -29,6 +31,9 @@ type Resealer struct {
 	Log        *slog.Logger
 }
 
+// errMoving says that a tenant's strings are also kept where a move is noted.
+var errMoving = errors.New("the tenant is being moved; finish or undo that first")
+
 // Resealed is what became of the connection strings of one tenant.
 type Resealed struct {
 	Tenant string
@@ -38,8 +43,9 @@ type Resealed struct {
 }
 
 // Run reseals the strings of one tenant after the other, deleted ones too, and
-// returns what became of each, in the order of their ids. It can be repeated,
-// and while backends serve that have all the keys.
+// returns what became of each: first those that are being moved, which are left as
+// they are, then the others in the order of their ids. It can be repeated, and while
+// backends serve that have all the keys.
 func (r Resealer) Run(ctx context.Context) ([]Resealed, error) {
 	sealer, err := newSealer(r.Keys)
 	if err != nil {
@@ -55,7 +61,15 @@ func (r Resealer) Run(ctx context.Context) ([]Resealed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the dedicated databases: %w", err)
 	}
+	moving, err := q.ListMoves(ctx, db.Control())
+	if err != nil {
+		return nil, fmt.Errorf("list the moves: %w", err)
+	}
 	var all []Resealed
+	for _, tenant := range moving {
+		all = append(all, Resealed{tenant, false, errMoving})
+	}
+	tenants = slices.DeleteFunc(tenants, func(tenant string) bool { return slices.Contains(moving, tenant) })
 	for _, tenant := range tenants {
 		done, err := r.reseal(ctx, db, sealer, tenant)
 		if done {

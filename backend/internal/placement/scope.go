@@ -27,36 +27,34 @@ func (d *Directory) InTx(ctx context.Context, s pg.Scope, fn func(tx tenantdb.DB
 	return d.with(ctx, s.Tenant, func(db *pg.DB, _ bool) error { return db.InTx(ctx, s, fn) })
 }
 
+// routeTries bounds how often a statement is sent anew because its tenant has moved:
+// who looked its route up before may be the last to keep it.
+const routeTries = 4
+
 // with runs fn on the database of a tenant, and tells it whether that is a
-// dedicated one. When the database refuses the tenant, the route was stale: it
-// is looked up again, and fn is run once more. The refusal came before anything
-// else was done. A dedicated one may also have lost the tenant's login, but that
-// can have other causes, so then fn is run again only if the route has changed.
+// dedicated one. When the database refuses the tenant, or a dedicated one does not
+// know the tenant's login any more, the route may be stale: it is looked up, and if
+// it has changed fn is run again. The refusal came before anything else was done.
 func (d *Directory) with(ctx context.Context, tenant string, fn func(db *pg.DB, own bool) error) error {
-	for retried := false; ; retried = true {
-		db, own, giveBack, err := d.borrow(ctx, tenant)
+	for try := 1; ; try++ {
+		where, err := d.find(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		db, own, giveBack, err := d.borrow(tenant, where)
 		if err != nil {
 			return err
 		}
 		err = fn(db, own)
 		giveBack(err)
-		noLogin := own && pg.LoginRefused(err)
+		stale := pg.NotResident(err) || pg.IsMoving(err) || own && pg.LoginRefused(err)
 		if own {
 			err = pg.Conceal(err)
 		}
-		if retried || !noLogin && !pg.NotResident(err) || !d.known(tenant) || noLogin && !d.moved(ctx, tenant) {
+		if !stale || try == routeTries || !d.moved(ctx, tenant, where) {
 			return err
 		}
-		d.Forget(tenant)
 	}
-}
-
-// known reports whether a route is kept that could be stale.
-func (d *Directory) known(tenant string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, ok := d.routes[tenant]
-	return ok
 }
 
 type placed struct {

@@ -177,7 +177,7 @@ func (q *Queries) DeleteRevokedSessions(ctx context.Context, db DBTX, arg Delete
 }
 
 const IsFenced = `-- name: IsFenced :one
-select exists (select from app.residents where tenant_id = $1 and fenced_at is not null)
+select exists (select from app.residents where tenant_id = $1 and fenced_at > now() - interval '10 seconds')
 `
 
 func (q *Queries) IsFenced(ctx context.Context, db DBTX, tenantID string) (bool, error) {

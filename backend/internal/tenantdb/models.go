@@ -11,6 +11,13 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+type AppliedChange struct {
+	TenantID  string
+	ID        int64
+	TableName string
+	Key       []byte
+}
+
 type AuditEntry struct {
 	TenantID  string
 	ID        uuid.UUID
@@ -22,6 +29,14 @@ type AuditEntry struct {
 	RequestID string
 	Details   []byte
 	CreatedAt time.Time
+}
+
+type Change struct {
+	ID        int64
+	TenantID  string
+	TableName string
+	Gone      bool
+	Content   []byte
 }
 
 type Contact struct {
@@ -107,6 +122,7 @@ type Resident struct {
 	TenantID    string
 	FencedAt    *time.Time
 	SuspendedAt *time.Time
+	ClosedAt    *time.Time
 }
 
 type SchemaVersionRow struct {

@@ -53,6 +53,7 @@ const (
 	TenantSuspend Action = "tenant.suspend"
 	TenantResume  Action = "tenant.resume"
 	TenantDelete  Action = "tenant.delete"
+	TenantMove    Action = "tenant.move"
 	LimitsUpdate  Action = "limits.update"
 
 	ContactImport Action = "contact.import"
@@ -66,7 +67,7 @@ func Actions() []string {
 		UserSignup, UserCreate, UserUpdate, UserRole, UserActivate, UserDeactivate, UserDelete, UserPassword,
 		SessionEnd, SessionEndAll, SessionReuse, LoginBackoff,
 		InvitationCreate, InvitationUse, InvitationDelete,
-		TenantCreate, TenantUpdate, TenantSuspend, TenantResume, TenantDelete, LimitsUpdate,
+		TenantCreate, TenantUpdate, TenantSuspend, TenantResume, TenantDelete, TenantMove, LimitsUpdate,
 		ContactImport, ContactExport,
 	} {
 		names = append(names, string(a))

@@ -57,7 +57,7 @@ type Route struct {
 type App struct {
 	Log     *slog.Logger
 	Logging logging.Config
-	Keys    *token.Keyring
+	Tokens  *Tokens
 	Cursors *Cursors
 	// HashKeys key [Request.Hashes].
 	HashKeys [][]byte
@@ -72,6 +72,7 @@ type App struct {
 const maxTimeout = 5 * time.Minute
 
 var (
+	inFlight         = metrics.NewGauge(`backend_http_in_flight`, nil)
 	panics           = metrics.NewCounter(`backend_panics_total`)
 	handshakesFailed = metrics.NewCounter(`backend_tls_handshakes_failed_total`)
 )
@@ -120,6 +121,7 @@ func (a *App) fallback(code problem.Code) fasthttp.RequestHandler {
 func (a *App) serve(route Route) fasthttp.RequestHandler {
 	counted := telemetry.NewRoute("backend", route.Method, route.Path)
 	return func(ctx *fasthttp.RequestCtx) {
+		inFlight.Inc()
 		r, cancel := a.request(ctx, route)
 		defer cancel()
 		if err := a.run(r, route); err != nil {
@@ -138,6 +140,7 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 			return
 		}
 		finish := func() {
+			inFlight.Dec()
 			took := time.Since(ctx.Time())
 			counted.Observe(ctx.Response.StatusCode(), took)
 			a.logAccess(r, took)
@@ -217,7 +220,7 @@ func (a *App) run(r *Request, route Route) (err error) {
 	}()
 	if route.Access == Authenticated {
 		bearer, _ := token.FromBearer(r.ctx.Request.Header.Peek("Authorization"))
-		claims, err := a.Keys.Verify(string(bearer))
+		claims, err := a.Tokens.verify(bearer)
 		if err != nil {
 			return problem.Wrap(problem.Unauthenticated, err)
 		}

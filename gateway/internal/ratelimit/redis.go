@@ -11,12 +11,16 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gatehouse/internal/redisconn"
+	"gatehouse/internal/telemetry"
 )
 
 //go:embed bucket.lua
 var bucketScript string
 
-var redisCommands = metrics.NewCounter(`gateway_ratelimit_redis_commands_total`)
+var (
+	redisCommands = metrics.NewCounter(`gateway_ratelimit_redis_commands_total`)
+	redisTime     = metrics.NewPrometheusHistogramExt(`gateway_ratelimit_redis_duration_seconds`, telemetry.RedisBuckets)
+)
 
 // keyPrefix begins the name of every bucket. The tag follows in braces, so
 // that a Redis Cluster keeps the buckets of one decision in one slot.
@@ -50,6 +54,7 @@ func (r *Redis) Take(ctx context.Context, tag []byte, asks []Ask) error {
 		args = append(args, a.Policy.args[0], a.Policy.args[1], a.Policy.args[2], a.Need, a.Extra, a.Debt)
 	}
 	redisCommands.Inc()
+	begun := time.Now()
 	// The script goes by its digest; a Redis that does not know it, because it
 	// was restarted, gets its text once.
 	cmd := r.script.EvalSha(ctx, r.client, keys, args...)
@@ -57,6 +62,7 @@ func (r *Redis) Take(ctx context.Context, tag []byte, asks []Ask) error {
 		redisCommands.Inc()
 		cmd = r.script.Eval(ctx, r.client, keys, args...)
 	}
+	redisTime.UpdateDuration(begun)
 	err := read(asks, cmd)
 	if err == nil {
 		// The request has gone on without an answer that comes after the bound.

@@ -9,7 +9,7 @@ select pg_try_advisory_xact_lock(hashtextextended('gatehouse.housekeeping', 0));
 select pg_try_advisory_xact_lock_shared(hashtextextended('gatehouse.fence:' || @tenant_id::text, 0));
 
 -- name: IsFenced :one
-select exists (select from app.residents where tenant_id = @tenant_id and fenced_at is not null);
+select exists (select from app.residents where tenant_id = @tenant_id and fenced_at > now() - interval '10 seconds');
 
 -- name: DeleteRefreshTokens :execrows
 -- The statements from here on delete the oldest rows of a tenant that have been

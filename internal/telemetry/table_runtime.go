@@ -1,0 +1,85 @@
+package telemetry
+
+import "regexp"
+
+// runtimeMetrics are what the metrics library reads from the Go runtime and the
+// operating system. Those that begin with process_ are there as far as the system
+// has them: all on a recent Linux.
+var runtimeMetrics = []Metric{
+	{Name: "go_cgo_calls_count", Type: Counter, Help: "Calls from Go to C"},
+	{Name: "go_cpu_count", Type: Gauge, Help: "Processors of the machine"},
+	{Name: "go_gc_cpu_seconds_total", Type: Counter, Help: "CPU time of the garbage collector"},
+	{Name: "go_gc_duration_seconds", Type: Summary, Help: "Pauses of garbage collections", Labels: []Label{oneOf("quantile", "0", "0.25", "0.5", "0.75", "1")}},
+	{Name: "go_gc_forced_count", Type: Counter, Help: "Garbage collections that the program asked for"},
+	{Name: "go_gc_mark_assist_cpu_seconds_total", Type: Counter, Help: "CPU time that allocating goroutines spent on helping the garbage collector"},
+	{Name: "go_gc_pauses_seconds", Type: Histogram, Help: "Pauses of all goroutines for the garbage collector"},
+	{Name: "go_gomaxprocs", Type: Gauge, Help: "Processors that Go uses at once"},
+	{Name: "go_goroutines", Type: Gauge, Help: "Goroutines"},
+	{Name: "go_info", Type: Gauge, Help: "Always 1; its label is the version of Go", Labels: []Label{versionLabel}},
+	{Name: "go_info_ext", Type: Gauge, Help: "Always 1; its labels are what the program was built with", Labels: []Label{
+		built("compiler"), built("GOARCH"), built("GOOS"), built("GOROOT"),
+	}},
+	{Name: "go_memlimit_bytes", Type: Gauge, Help: "The limit that GOMEMLIMIT sets"},
+	{Name: "go_memstats_alloc_bytes", Type: Gauge, Help: "Bytes of heap objects"},
+	{Name: "go_memstats_alloc_bytes_total", Type: Counter, Help: "Bytes that were allocated for heap objects"},
+	{Name: "go_memstats_buck_hash_sys_bytes", Type: Gauge, Help: "Bytes of the profiler's tables"},
+	{Name: "go_memstats_frees_total", Type: Counter, Help: "Heap objects that were freed"},
+	{Name: "go_memstats_gc_cpu_fraction", Type: Gauge, Help: "Share of the CPU time since the start that the garbage collector took"},
+	{Name: "go_memstats_gc_sys_bytes", Type: Gauge, Help: "Bytes of the garbage collector's tables"},
+	{Name: "go_memstats_heap_alloc_bytes", Type: Gauge, Help: "Bytes of heap objects"},
+	{Name: "go_memstats_heap_idle_bytes", Type: Gauge, Help: "Bytes of the heap that are not in use"},
+	{Name: "go_memstats_heap_inuse_bytes", Type: Gauge, Help: "Bytes of the heap that are in use"},
+	{Name: "go_memstats_heap_objects", Type: Gauge, Help: "Heap objects"},
+	{Name: "go_memstats_heap_released_bytes", Type: Gauge, Help: "Bytes of the heap that were given back to the system"},
+	{Name: "go_memstats_heap_sys_bytes", Type: Gauge, Help: "Bytes of the heap as the system has given them"},
+	{Name: "go_memstats_last_gc_time_seconds", Type: Gauge, Help: "When the last garbage collection ended, in seconds since 1970"},
+	{Name: "go_memstats_lookups_total", Type: Counter, Help: "Look-ups of pointers by the runtime"},
+	{Name: "go_memstats_mallocs_total", Type: Counter, Help: "Heap objects that were allocated"},
+	{Name: "go_memstats_mcache_inuse_bytes", Type: Gauge, Help: "Bytes of allocation caches that are in use"},
+	{Name: "go_memstats_mcache_sys_bytes", Type: Gauge, Help: "Bytes of allocation caches as the system has given them"},
+	{Name: "go_memstats_mspan_inuse_bytes", Type: Gauge, Help: "Bytes of the heap's descriptions that are in use"},
+	{Name: "go_memstats_mspan_sys_bytes", Type: Gauge, Help: "Bytes of the heap's descriptions as the system has given them"},
+	{Name: "go_memstats_next_gc_bytes", Type: Gauge, Help: "Size of the heap at which the next garbage collection begins"},
+	{Name: "go_memstats_other_sys_bytes", Type: Gauge, Help: "Bytes of the runtime's other tables"},
+	{Name: "go_memstats_stack_inuse_bytes", Type: Gauge, Help: "Bytes of stacks that are in use"},
+	{Name: "go_memstats_stack_sys_bytes", Type: Gauge, Help: "Bytes of stacks as the system has given them"},
+	{Name: "go_memstats_sys_bytes", Type: Gauge, Help: "All bytes that the system has given"},
+	{Name: "go_mutex_wait_seconds_total", Type: Counter, Help: "Time that goroutines waited for locks, about"},
+	{Name: "go_scavenge_cpu_seconds_total", Type: Counter, Help: "CPU time that giving memory back took"},
+	{Name: "go_sched_latencies_seconds", Type: Histogram, Help: "Time that goroutines waited for a processor"},
+	{Name: "go_threads", Type: Gauge, Help: "Threads of the runtime"},
+
+	{Name: "process_cpu_seconds_system_total", Type: Counter, Help: "CPU time in the kernel"},
+	{Name: "process_cpu_seconds_total", Type: Counter, Help: "CPU time"},
+	{Name: "process_cpu_seconds_user_total", Type: Counter, Help: "CPU time outside the kernel"},
+	{Name: "process_io_read_bytes_total", Type: Counter, Help: "Bytes that were read"},
+	{Name: "process_io_read_syscalls_total", Type: Counter, Help: "System calls that read"},
+	{Name: "process_io_storage_read_bytes_total", Type: Counter, Help: "Bytes that were read from storage"},
+	{Name: "process_io_storage_written_bytes_total", Type: Counter, Help: "Bytes that were written to storage"},
+	{Name: "process_io_write_syscalls_total", Type: Counter, Help: "System calls that write"},
+	{Name: "process_io_written_bytes_total", Type: Counter, Help: "Bytes that were written"},
+	{Name: "process_major_pagefaults_total", Type: Counter, Help: "Page faults that went to storage"},
+	{Name: "process_max_fds", Type: Gauge, Help: "File descriptors that the process may have"},
+	{Name: "process_minor_pagefaults_total", Type: Counter, Help: "Page faults that did not go to storage"},
+	{Name: "process_num_threads", Type: Gauge, Help: "Threads as the system counts them"},
+	{Name: "process_open_fds", Type: Gauge, Help: "File descriptors that are open"},
+	{Name: "process_pressure_cpu_stalled_seconds_total", Type: Counter, Help: "Time that all of the process's control group waited for a processor"},
+	{Name: "process_pressure_cpu_waiting_seconds_total", Type: Counter, Help: "Time that some of the process's control group waited for a processor"},
+	{Name: "process_pressure_io_stalled_seconds_total", Type: Counter, Help: "Time that all of the process's control group waited for storage"},
+	{Name: "process_pressure_io_waiting_seconds_total", Type: Counter, Help: "Time that some of the process's control group waited for storage"},
+	{Name: "process_pressure_memory_stalled_seconds_total", Type: Counter, Help: "Time that all of the process's control group waited for memory"},
+	{Name: "process_pressure_memory_waiting_seconds_total", Type: Counter, Help: "Time that some of the process's control group waited for memory"},
+	{Name: "process_resident_memory_anon_bytes", Type: Gauge, Help: "Memory in use that no file stands behind"},
+	{Name: "process_resident_memory_bytes", Type: Gauge, Help: "Memory in use"},
+	{Name: "process_resident_memory_file_bytes", Type: Gauge, Help: "Memory in use that a file stands behind"},
+	{Name: "process_resident_memory_peak_bytes", Type: Gauge, Help: "Most memory that was ever in use"},
+	{Name: "process_resident_memory_shared_bytes", Type: Gauge, Help: "Memory in use that is shared"},
+	{Name: "process_start_time_seconds", Type: Gauge, Help: "When the process started, in seconds since 1970"},
+	{Name: "process_virtual_memory_bytes", Type: Gauge, Help: "Address space in use"},
+	{Name: "process_virtual_memory_peak_bytes", Type: Gauge, Help: "Most address space that was ever in use"},
+}
+
+// built is a label of what the program was built with.
+func built(name string) Label {
+	return Label{Name: name, Bound: 1, Form: regexp.MustCompile(`^[^"]*$`), Holds: "as `go env` tells"}
+}
