@@ -69,4 +69,8 @@ var backendMetrics = []Metric{
 		oneOf("table", "refresh_tokens", "sessions", "idempotency_keys", "login_events", "login_failures", "invitations"),
 	}},
 	{Name: "backend_housekeeping_dedicated_failures_total", Type: Counter, Help: "Dedicated databases that could not be tidied; the next round tries again"},
+
+	{Name: "backend_log_streams", Type: Gauge, Help: "Readers of the live log stream"},
+	{Name: "backend_log_stream_lines_sent_total", Type: Counter, Help: "Lines that readers of the live log stream got"},
+	{Name: "backend_log_stream_lines_dropped_total", Type: Counter, Help: "Lines of which readers of the live log stream were told that they are missing"},
 }
