@@ -31,7 +31,7 @@ const (
 var (
 	rateClasses = []string{"auth", "refresh", "read", "write", "export", "admin", "probe"}
 	roles       = []string{"admin", "operator"}
-	extensions  = []string{"x-rate-class", "x-role", "x-timeout", "x-max-body", "x-served-by"}
+	extensions  = []string{"x-rate-class", "x-role", "x-timeout", "x-max-body", "x-served-by", "x-websocket"}
 	textTypes   = []string{"text/csv", "text/vcard"} // of files, which are passed on as they are
 	keySetType  = "application/jwk-set+json"         // RFC 7517 section 8.5.2
 	camelCase   = regexp.MustCompile(`^[a-z][A-Za-z0-9]*$`)
@@ -212,6 +212,9 @@ func lintExtensions(_ *openapi3.T, op operation) (found []string) {
 	if by, ok := op.Extensions["x-served-by"]; ok && by != "gateway" {
 		found = append(found, fmt.Sprintf("x-served-by %v is not gateway", by))
 	}
+	if socket, ok := op.Extensions["x-websocket"]; ok && (socket != true || op.method != http.MethodGet || op.edge) {
+		found = append(found, fmt.Sprintf("x-websocket %v is not true, or on an operation that is no GET of the backend", socket))
+	}
 	timeout, given := op.Extensions["x-timeout"]
 	switch text, _ := timeout.(string); {
 	case op.edge && given:
@@ -353,12 +356,12 @@ func lintStatuses(doc *openapi3.T, op operation) (found []string) {
 		if _, err := strconv.Atoi(status); err != nil {
 			found = append(found, fmt.Sprintf("response %s would let undocumented answers pass", status))
 		}
-		if strings.HasPrefix(status, "2") {
+		if strings.HasPrefix(status, "2") || status == "101" && op.Extensions["x-websocket"] != nil {
 			success++
 		}
 	}
 	if success == 0 {
-		found = append(found, "no 2xx response")
+		found = append(found, "no 2xx response, and no 101 of a WebSocket")
 	}
 	created := op.Responses.Status(http.StatusCreated)
 	if created != nil && hasItem(doc, op.path) && created.Value.Headers["Location"] == nil {
@@ -453,7 +456,7 @@ func lintResponses(_ *openapi3.T, op operation) (found []string) {
 				complain("no header %s", name)
 			}
 		}
-		if len(ref.Value.Content) == 0 {
+		if len(ref.Value.Content) == 0 && status != http.StatusSwitchingProtocols {
 			complain("no content")
 		}
 		for _, mime := range sortedKeys(ref.Value.Content) {

@@ -20,6 +20,7 @@ import (
 	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/housekeeping"
+	"gatehouse/backend/internal/logstream"
 	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
@@ -31,6 +32,8 @@ import (
 	"gatehouse/backend/internal/web"
 	"gatehouse/internal/feed"
 	"gatehouse/internal/health"
+	"gatehouse/internal/logging"
+	"gatehouse/internal/logtail"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/token"
@@ -55,6 +58,11 @@ type Backend struct {
 	// announce: only the cache needs to know, so it is nil without one.
 	announcer *announce.Announcer
 	feed      *feed.Follower
+	// hub feeds the streams of log lines, to which publisher adds this process's
+	// own: nil for a log that has no tail.
+	hub       *logtail.Hub
+	streams   *logstream.Service
+	publisher *logtail.Publisher
 	keeper    *housekeeping.Keeper
 	checker   *health.Checker
 	server    *fasthttp.Server
@@ -120,7 +128,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	app := &web.App{
 		Log:      log,
 		Logging:  c.Logging,
-		Keys:     keys,
+		Tokens:   web.NewTokens(keys, time.Now),
 		Cursors:  cursors,
 		HashKeys: hashKeys,
 		Trusted:  c.TrustedGateways,
@@ -161,6 +169,12 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Maint: maint, Announcer: announcer, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
 	}
 
+	hub := logtail.NewHub(c.LogTail, redis)
+	streams := logstream.New(c.Streams, hub, verdicts)
+	var publisher *logtail.Publisher
+	if tail := logging.TailOf(log); tail != nil {
+		publisher = logtail.NewPublisher(c.LogTail, redis, tail)
+	}
 	var follower *feed.Follower
 	if c.Cache.On() {
 		follower = feed.NewFollower(feed.Options{Client: redis, Apply: verdicts.Apply, Log: log, Now: time.Now})
@@ -178,13 +192,16 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		tls:       secure,
 		announcer: announcer,
 		feed:      follower,
+		hub:       hub,
+		streams:   streams,
+		publisher: publisher,
 		keeper: housekeeping.New(housekeeping.Options{
 			Config: c.Keeping, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Log: log,
 		}),
 		checker: checker,
 		server: newServer(app, routes(checker, features{
 			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants, override: overrides,
-			keys: keys,
+			streams: streams, keys: keys,
 		}), checker, log),
 		ops: ops.New(checker, log),
 	}, nil
@@ -207,7 +224,7 @@ func newServer(app *web.App, routes []web.Route, probe *health.Checker, log *slo
 		Concurrency:           16 << 10,
 		CloseOnShutdown:       true,
 		SecureErrorLogMessage: true,
-		Logger:                slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Logger:                logging.Library{Log: log},
 	}
 }
 
@@ -245,6 +262,10 @@ func (b *Backend) Serve(ctx context.Context, api, opsListener net.Listener) erro
 	if b.feed != nil {
 		runs.Go(func() { b.feed.Run(announcing) })
 	}
+	runs.Go(func() { b.hub.Run(announcing) })
+	if b.publisher != nil {
+		runs.Go(func() { b.publisher.Run(announcing) })
+	}
 	runs.Go(func() { b.keeper.Run(announcing) })
 	runs.Go(func() { b.keys.Run(announcing) })
 	for _, file := range b.tls.files() {
@@ -278,6 +299,7 @@ func (b *Backend) Reload() {
 
 // stop ends what requests need once there are none.
 func (b *Backend) stop(silence func()) error {
+	b.streams.Stop()
 	err := b.finish()
 	silence()
 	err = errors.Join(err, b.stopOps(), b.redis.Close())

@@ -8,12 +8,14 @@ import (
 
 	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/housekeeping"
+	"gatehouse/backend/internal/logstream"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/web"
 	"gatehouse/internal/config"
 	"gatehouse/internal/logging"
+	"gatehouse/internal/logtail"
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/token"
 )
@@ -35,6 +37,8 @@ type Config struct {
 	Cursor   web.CursorConfig
 	Password password.Config
 	Logging  logging.Config
+	LogTail  logtail.Config
+	Streams  logstream.Config
 
 	MaxAge          int            `env:"MAX_AGE" envDefault:"900" doc:"Lifetime of an access token in seconds, at most 3600"`
 	ReuseGrace      time.Duration  `env:"REFRESH_REUSE_GRACE" envDefault:"0s" doc:"How long the client that spent a refresh token may repeat that, for when the answer was lost; at most 30s, 0s for never"`
@@ -64,6 +68,8 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Cursor.Validate(m)
 	c.Password.Validate(m)
 	c.Logging.Validate(m)
+	c.LogTail.Validate(m)
+	c.Streams.Validate(m)
 	m.Range("MAX_AGE", c.MaxAge, 1, 3600)
 	checkDuration(m, "REFRESH_REUSE_GRACE", c.ReuseGrace, 0, 30*time.Second)
 	checkDuration(m, "REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 5*time.Minute)

@@ -28,6 +28,7 @@ func (b *Backend) drain(failed <-chan error) error {
 	b.log.Info("draining", "delay", b.config.DrainDelay.String())
 	b.draining.Store(true)
 	b.checker.Drain()
+	go b.streams.Stop() // readers come back to another backend
 	select {
 	case err := <-failed:
 		return err

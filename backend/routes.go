@@ -6,6 +6,7 @@ import (
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/contact"
+	"gatehouse/backend/internal/logstream"
 	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/session"
 	"gatehouse/backend/internal/tenant"
@@ -24,6 +25,7 @@ type features struct {
 	audit    *audit.Service
 	tenant   *tenant.Service
 	override *override.Service
+	streams  *logstream.Service
 	keys     *token.Keyring
 }
 
@@ -76,6 +78,7 @@ func routes(probe *health.Checker, f features) []web.Route {
 		{Method: "GET", Path: "/api/v1/admin/tenant/health", Role: token.Operator, Handle: t.HandleHealth},
 		{Method: "GET", Path: "/api/v1/admin/tenant/status", Role: token.Operator, Handle: t.HandleStatus},
 		{Method: "GET", Path: "/api/v1/admin/audit", Role: token.Operator, Query: true, Handle: f.audit.HandleListAll},
+		{Method: "GET", Path: "/api/v1/admin/logs/stream", Role: token.Operator, Query: true, Handle: f.streams.HandleStream},
 
 		{Method: "GET", Path: "/api/v1/address-book", Query: true, Handle: c.HandleList},
 		{Method: "POST", Path: "/api/v1/address-book", Handle: c.HandleCreate},

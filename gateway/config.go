@@ -12,6 +12,7 @@ import (
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/config"
 	"gatehouse/internal/logging"
+	"gatehouse/internal/logtail"
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/token"
 )
@@ -37,6 +38,7 @@ type Config struct {
 	Keys      keys.Config
 	Redis     redisconn.Config
 	Log       logging.Config
+	LogTail   logtail.Config
 }
 
 // off switches a listener off. An empty variable means its default.
@@ -72,6 +74,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Keys.Validate(m)
 	c.Redis.Validate(m)
 	c.Log.Validate(m)
+	c.LogTail.Validate(m)
 }
 
 func (c *Config) validateListeners(m *config.Mistakes) {

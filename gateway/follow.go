@@ -14,6 +14,8 @@ import (
 	"gatehouse/gateway/internal/ratelimit"
 	"gatehouse/internal/feed"
 	"gatehouse/internal/limit"
+	"gatehouse/internal/logging"
+	"gatehouse/internal/logtail"
 	"gatehouse/internal/revocation"
 	"gatehouse/internal/token"
 	"gatehouse/internal/watch"
@@ -37,7 +39,8 @@ type follows struct {
 	revoked  *revocation.Set
 	fleet    *ratelimit.Fleet
 	shadow   *ratelimit.Shadow
-	files    []followed // certificates and authorities
+	tail     *logtail.Publisher // nil for a log without a tail
+	files    []followed         // certificates and authorities
 }
 
 // follow puts together what the gateway follows, and the limits.
@@ -48,6 +51,9 @@ func (g *Gateway) follow(o Options) (err error) {
 	f.feed = feed.NewFollower(feed.Options{Client: g.redis, Apply: f.apply, Log: g.log, Now: time.Now})
 	f.fleet = ratelimit.NewFleet(g.redis, uuid.NewString(), g.config.Limits.FleetSize)
 	f.shadow = ratelimit.NewShadow(g.redis, g.log, time.Now)
+	if tail := logging.TailOf(g.log); tail != nil {
+		f.tail = logtail.NewPublisher(g.config.LogTail, g.redis, tail)
+	}
 	issuers := g.issuers(o)
 	f.keys, err = keys.Open(keys.Options{
 		Config: g.config.Keys, Token: g.config.Token, Backends: issuers, Fetch: f.issuers.Fetch, Log: g.log, Now: o.Now,
@@ -133,6 +139,9 @@ func (f *follows) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, run := range []func(context.Context){f.keys.Run, f.feed.Run, f.fleet.Run, f.shadow.Run} {
 		wg.Go(func() { run(ctx) })
+	}
+	if f.tail != nil {
+		wg.Go(func() { f.tail.Run(ctx) })
 	}
 	if f.policies != nil {
 		wg.Go(func() { f.policies.Run(ctx) })

@@ -288,7 +288,7 @@ func TestPanicIsA500(t *testing.T) {
 		}
 	}
 	lines := r.logs.lines(t, "panic")
-	if len(lines) != 2 || lines[0]["cause"] != "boom" || !strings.Contains(fmt.Sprint(lines[0]["stack"]), "pipeline_test.go") {
+	if len(lines) != 2 || strings.Contains(fmt.Sprint(lines), "boom") || lines[0]["cause"] != "a panic with a value of type string" || !strings.Contains(fmt.Sprint(lines[0]["stack"]), "pipeline_test.go") {
 		t.Errorf("log = %v, want the cause and its stack", lines)
 	}
 	if got := r.logs.lines(t, "request"); len(got) != 2 || got[0]["status"] != 500.0 {

@@ -119,9 +119,9 @@ func TestBackendOnSocket(t *testing.T) {
 	_, tokens := c.newUser()
 	c.do("POST", "/api/v1/address-book", tokens.Access, contactBody()).want(201)
 	id := c.do("GET", "/api/v1/address-book", tokens.Access, nil).want(200).Header.Get("X-Request-Id")
-	if id == "" || !strings.Contains(s.Backends[0].Output(), id) {
-		t.Errorf("the backend does not take the gateway's request ID %q", id)
-	}
+	eventually(t, "the backend takes the gateway's request ID", func() bool {
+		return id != "" && strings.Contains(s.Backends[0].Output(), id)
+	})
 	c.do("GET", "/health/ready", "", nil).problem(404, "not_found")
 	if err := s.Backends[0].Kill(); err != nil {
 		t.Fatal(err)

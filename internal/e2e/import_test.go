@@ -25,15 +25,15 @@ var forbidden = []struct{ from, to, why string }{
 	{`^gatehouse/backend(/|$)`, `^gatehouse/gateway(/|$)`, "gateway and backend never import each other"},
 	{`^gatehouse/(internal|api|sql)(/|$)`, `^gatehouse/(gateway|backend)(/|$)`, "the root module knows neither"},
 	{`^gatehouse/(gateway|backend)/internal/`, `^gatehouse/(gateway|backend)$`, "never upwards"},
-	{`^gatehouse/backend/internal/(auth|session|user|tenant|override|contact|audit|housekeeping)$`, `^gatehouse/backend/internal/(auth|session|user|tenant|override|contact|audit|housekeeping)$`, "features never import features"},
-	{`^gatehouse/internal/(config|feed|health|limit|logging|problem|redisconn|requestid|revocation|token|telemetry|watch)$`,
+	{`^gatehouse/backend/internal/(auth|session|user|tenant|override|contact|audit|housekeeping|logstream)$`, `^gatehouse/backend/internal/(auth|session|user|tenant|override|contact|audit|housekeeping|logstream)$`, "features never import features"},
+	{`^gatehouse/internal/(config|feed|health|limit|logging|logtail|problem|redisconn|requestid|revocation|token|telemetry|watch)$`,
 		`^(github.com/valyala/fasthttp|github.com/fasthttp/|net/http$)`, "HTTP stays at the rim"},
 	{`^gatehouse/backend/internal/(announce|field|housekeeping|password|pg|placement|trail|tenantdb|controldb)$`,
 		`^(github.com/valyala/fasthttp|github.com/fasthttp/|net/http$)`, "HTTP stays at the rim"},
 	{`^gatehouse/(?:[^t]|t[^o])`, `^github.com/golang-jwt/`, "golang-jwt only in token"},
 	{`^gatehouse/(?:internal/(?:config|health|limit|logging|ops|problem|requestid|revocation|telemetry|token|watch)|backend|gateway/internal/(?:edge|keys|route|proxy)|gateway$)`,
 		`^github.com/redis/`, "go-redis only in redisconn, ratelimit and feed"},
-	{`^gatehouse/(?:internal|gateway|backend$|backend/cmd|backend/internal/(?:announce|housekeeping|web|field|password))`, `^github.com/jackc/`, "pgx only in pg, placement, stores and generated code"},
+	{`^gatehouse/(?:internal|gateway|backend$|backend/cmd|backend/internal/(?:announce|housekeeping|logstream|web|field|password))`, `^github.com/jackc/`, "pgx only in pg, placement, stores and generated code"},
 	{`^gatehouse/`, `^gatehouse/(internal/stack|backend/internal/dbtest)$`, "for tests, make run and load tests only"},
 }
 

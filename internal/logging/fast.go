@@ -3,6 +3,7 @@ package logging
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"math"
 	"strconv"
@@ -24,7 +25,7 @@ func Log(log *slog.Logger, at time.Time, level slog.Level, message string, attrs
 		return
 	}
 	h, ok := log.Handler().(*handler)
-	if !ok || h.nested {
+	if !ok || h.slow {
 		log.LogAttrs(ctx, level, message, attrs...)
 		return
 	}
@@ -40,6 +41,7 @@ func Log(log *slog.Logger, at time.Time, level slog.Level, message string, attrs
 	b = appendAttrs(b, attrs)
 	b = append(b, "}\n"...)
 	h.w.writeSoon(b)
+	h.tail.line(b)
 	if cap(b) <= maxKeptLine {
 		*line = b
 		lines.Put(line)
@@ -51,17 +53,26 @@ const maxKeptLine = 16 << 10
 
 var lines = sync.Pool{New: func() any { return new([]byte) }}
 
-// handler is slog's JSON handler, together with what [Log] needs to write lines
-// of the same form.
+// handler is slog's handler, together with what [Log] needs to write lines of the
+// same form.
 type handler struct {
 	slog.Handler
-	w      *Writer
-	own    []byte // the attributes that every line has, as JSON, each after a comma
-	nested bool   // in a group, which Log leaves to slog
+	w    *Writer
+	tail *Tail
+	own  []byte // the attributes that every line has, as JSON, each after a comma
+	slow bool   // as text, or in a group, which Log leaves to slog
 }
 
-func newJSONHandler(w *Writer, options *slog.HandlerOptions) slog.Handler {
-	return &handler{Handler: slog.NewJSONHandler(w, options), w: w}
+func newHandler(w *Writer, level slog.Level, text bool) *handler {
+	h := &handler{w: w, tail: &Tail{}, slow: text}
+	options := &slog.HandlerOptions{Level: level}
+	if !text {
+		h.Handler = slog.NewJSONHandler(io.MultiWriter(w, h.tail), options)
+		return h
+	}
+	h.Handler = slog.NewMultiHandler(slog.NewTextHandler(w, options),
+		slog.NewJSONHandler(h.tail, &slog.HandlerOptions{Level: tailLevel{h.tail, level}}))
+	return h
 }
 
 // WithAttrs implements slog.Handler.
@@ -76,7 +87,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (h *handler) WithGroup(name string) slog.Handler {
 	with := *h
 	with.Handler = h.Handler.WithGroup(name)
-	with.nested = with.nested || name != ""
+	with.slow = with.slow || name != ""
 	return &with
 }
 

@@ -57,14 +57,6 @@ func Open(c Config, service string) (*slog.Logger, func() error, error) {
 	}, nil
 }
 
-func newHandler(w *Writer, level slog.Level, text bool) slog.Handler {
-	options := &slog.HandlerOptions{Level: level}
-	if text {
-		return slog.NewTextHandler(w, options)
-	}
-	return newJSONHandler(w, options)
-}
-
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0

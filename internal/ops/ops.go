@@ -24,6 +24,7 @@ import (
 	"github.com/valyala/fasthttp/pprofhandler"
 
 	"gatehouse/internal/health"
+	"gatehouse/internal/logging"
 	"gatehouse/internal/telemetry"
 )
 
@@ -46,9 +47,9 @@ func New(checker *health.Checker, log *slog.Logger) *Server {
 		IdleTimeout:           2 * time.Minute,
 		MaxRequestBodySize:    4096, // nothing here takes a body
 		Concurrency:           256,
-		SecureErrorLogMessage: true,
 		CloseOnShutdown:       true,
-		Logger:                slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		SecureErrorLogMessage: true,
+		Logger:                logging.Library{Log: log},
 	}
 	return s
 }

@@ -41,6 +41,14 @@ type breaker struct {
 	failures atomic.Int32 // in a row
 	open     atomic.Bool
 
+	// patience is the longest that a call waits. The others tell a Redis that is
+	// silent from a process that stood still: when the last call began, and when
+	// calls began again after none did for longer than that. In nanoseconds of the
+	// process's clock.
+	patience time.Duration
+	began    atomic.Int64
+	resumed  atomic.Int64
+
 	mu     sync.Mutex // guards the start and the end of the probe
 	closed bool
 	stop   context.CancelFunc
@@ -49,9 +57,9 @@ type breaker struct {
 	leave  sync.Once // takes an open breaker that was closed out of the gauge
 }
 
-func newBreaker(log *slog.Logger) *breaker {
+func newBreaker(log *slog.Logger, patience time.Duration) *breaker {
 	ctx, stop := context.WithCancel(context.Background())
-	return &breaker{log: log, ctx: ctx, stop: stop}
+	return &breaker{log: log, patience: patience, ctx: ctx, stop: stop}
 }
 
 // Allow implements redis.Limiter.
@@ -59,20 +67,51 @@ func (b *breaker) Allow() error {
 	if b.open.Load() {
 		return ErrOpen
 	}
+	now := sinceStart()
+	if last := b.began.Swap(int64(now)); last != 0 && now-time.Duration(last) > b.patience+oversleep {
+		b.resumed.Store(int64(now))
+	}
 	return nil
 }
 
 // ReportResult implements redis.Limiter. An error that the server sent is an
-// answer; only silence counts as a failure.
+// answer; only silence counts as a failure, unless this process stood still
+// meanwhile.
 func (b *breaker) ReportResult(err error) {
 	if !silent(err) {
 		b.failures.Store(0)
+		return
+	}
+	if timedOut(err) && b.overslept() {
 		return
 	}
 	redisErrors.Inc()
 	if b.failures.Add(1) >= tripAfter {
 		b.trip(err)
 	}
+}
+
+// oversleep is well above the delay with which a busy machine notices that the
+// time for a call is over.
+const oversleep = 100 * time.Millisecond
+
+// overslept reports that a call whose time is over began before this process
+// stood still, or was stopped: none has begun for longer than one may wait, or
+// those that have are too young.
+func (b *breaker) overslept() bool {
+	now := sinceStart()
+	resumed := time.Duration(b.resumed.Load())
+	return now-time.Duration(b.began.Load()) > b.patience+oversleep || resumed != 0 && now-resumed < b.patience
+}
+
+var start = time.Now()
+
+// sinceStart is the process's own clock, which nobody sets.
+func sinceStart() time.Duration { return time.Since(start) }
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 func silent(err error) bool {
@@ -94,8 +133,7 @@ func (b *breaker) trip(cause error) {
 
 // reason keeps addresses out of the log line when a shorter cause is known.
 func reason(err error) string {
-	var timeout net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+	if timedOut(err) {
 		return "timeout"
 	}
 	return err.Error()

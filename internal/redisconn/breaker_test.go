@@ -76,13 +76,14 @@ func (l *lines) logger() *slog.Logger {
 
 func newFakeBreaker(log *lines) (*breaker, *fakeRedis) {
 	f := &fakeRedis{err: errSilence}
-	b := newBreaker(log.logger())
+	b := newBreaker(log.logger(), budget)
 	b.probe = f.probe
 	return b, f
 }
 
 func report(b *breaker, errs ...error) {
 	for _, err := range errs {
+		_ = b.Allow()
 		b.ReportResult(err)
 	}
 }
@@ -116,6 +117,71 @@ func TestBreakerOpensAfterThreeFailuresInARow(t *testing.T) {
 				b, _ := newFakeBreaker(&lines{})
 				defer b.close()
 				report(b, c.results...)
+				if err := b.Allow(); errors.Is(err, ErrOpen) != c.open {
+					t.Errorf("Allow() = %v, want open = %v", err, c.open)
+				}
+			})
+		})
+	}
+}
+
+// A process that stood still finds the time of all its calls over. That says
+// nothing about Redis, which may be well.
+func TestBreakerOfAProcessThatStoodStill(t *testing.T) {
+	t.Parallel()
+	begin := func(b *breaker, calls int) {
+		for range calls {
+			_ = b.Allow()
+		}
+	}
+	expire := func(b *breaker, calls int) {
+		for range calls {
+			b.ReportResult(errSilence)
+		}
+	}
+	for name, c := range map[string]struct {
+		run  func(b *breaker)
+		open bool
+	}{
+		"stood still": {func(b *breaker) {
+			begin(b, 5)
+			time.Sleep(2 * time.Second)
+			expire(b, 5)
+		}, false},
+		"stood still, and new calls come first": {func(b *breaker) {
+			begin(b, 5)
+			time.Sleep(2 * time.Second)
+			begin(b, 1)
+			expire(b, 5)
+		}, false},
+		"stood still before a Redis that is gone": {func(b *breaker) {
+			begin(b, 5)
+			time.Sleep(2 * time.Second)
+			begin(b, 3)
+			expire(b, 5)
+			time.Sleep(budget)
+			expire(b, 3)
+		}, true},
+		"a silent Redis": {func(b *breaker) {
+			begin(b, 3)
+			time.Sleep(budget)
+			expire(b, 3)
+		}, true},
+		"a silent Redis that is seldom asked": {func(b *breaker) {
+			for range 3 {
+				begin(b, 1)
+				time.Sleep(budget)
+				expire(b, 1)
+				time.Sleep(time.Second)
+			}
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b, _ := newFakeBreaker(&lines{})
+				defer b.close()
+				c.run(b)
 				if err := b.Allow(); errors.Is(err, ErrOpen) != c.open {
 					t.Errorf("Allow() = %v, want open = %v", err, c.open)
 				}
@@ -213,7 +279,7 @@ func TestCloseEndsTheProbeAndSaysNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := &lines{}
-		b := newBreaker(log.logger())
+		b := newBreaker(log.logger(), budget)
 		b.probe = func(ctx context.Context) error { // hangs until it is stopped
 			<-ctx.Done()
 			return fmt.Errorf("dial: %w", ctx.Err())
@@ -275,7 +341,7 @@ func TestClosedBreakerStaysQuiet(t *testing.T) {
 func TestProbesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker((&lines{}).logger())
+		b := newBreaker((&lines{}).logger(), budget)
 		took := make(chan time.Duration, 100)
 		b.probe = func(ctx context.Context) error {
 			start := time.Now()

@@ -220,7 +220,7 @@ func TestCheckOfACluster(t *testing.T) {
 // left the cluster.
 func TestClosedNodeIsNotProbed(t *testing.T) {
 	t.Parallel()
-	g := newGuard((&lines{}).logger())
+	g := newGuard((&lines{}).logger(), budget)
 	client := openServer(redis.Options{Addr: freeAddr(t)}, requestLimits(budget), g)
 	if err := client.Close(); err != nil {
 		t.Fatal(err)

@@ -4,21 +4,23 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 // A guard holds the breakers of one client, one for each server.
 type guard struct {
-	log *slog.Logger
+	log      *slog.Logger
+	patience time.Duration // the longest that a call waits
 
 	mu       sync.Mutex
 	closed   bool
 	breakers map[string]*breaker // by the server's address
 }
 
-func newGuard(log *slog.Logger) *guard {
-	return &guard{log: log, breakers: map[string]*breaker{}}
+func newGuard(log *slog.Logger, patience time.Duration) *guard {
+	return &guard{log: log, patience: patience, breakers: map[string]*breaker{}}
 }
 
 // add puts a breaker in front of client, which has not been used yet. The
@@ -32,7 +34,7 @@ func (g *guard) add(addr string, client *redis.Client, before func()) {
 	if addr != "" {
 		log = log.With("node", addr)
 	}
-	b := newBreaker(log)
+	b := newBreaker(log, g.patience)
 	// The probe uses the requests' own pool, around the breaker. The pool, too,
 	// refuses to dial after a number of failures, and looks again once a second:
 	// a probe on another connection would close the breaker before requests can

@@ -59,9 +59,10 @@ func Open(c Config, log *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL %w", err)
 	}
-	g := newGuard(log)
+	limits := requestLimits(c.Timeout)
+	g := newGuard(log, limits.pool)
 	return &Client{
-		UniversalClient: source.open(requestLimits(c.Timeout), g),
+		UniversalClient: source.open(limits, g),
 		timeout:         c.Timeout,
 		guard:           g,
 		follower:        source.open(followLimits, nil),

@@ -157,7 +157,7 @@ func FuzzURL(f *testing.F) {
 			return // it would dial
 		}
 		for _, l := range []limits{requestLimits(1), followLimits} {
-			if err := s.open(l, newGuard((&lines{}).logger())).Close(); err != nil {
+			if err := s.open(l, newGuard((&lines{}).logger(), budget)).Close(); err != nil {
 				t.Errorf("%q: close: %v", url, err)
 			}
 		}

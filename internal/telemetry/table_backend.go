@@ -19,6 +19,9 @@ var backendMetrics = []Metric{
 	{Name: "backend_panics_total", Type: Counter, Help: "Requests that a mistake in the backend ended with 500"},
 	{Name: "backend_tls_handshakes_failed_total", Type: Counter, Help: "TLS handshakes with gateways that failed"},
 
+	{Name: "backend_token_cache_hits_total", Type: Counter, Help: "Tokens that had been verified before"},
+	{Name: "backend_token_cache_misses_total", Type: Counter, Help: "Tokens that had to be verified"},
+	{Name: "backend_token_cache_evictions_total", Type: Counter, Help: "Verified tokens that were forgotten before their time to make room"},
 	{Name: "backend_auth_logins_total", Type: Counter, Help: "Sign-ins", Labels: []Label{oneOf("outcome", "ok", "bad_password", "unknown_user", "unknown_tenant", "inactive", "backoff")}},
 	{Name: "backend_auth_refreshes_total", Type: Counter, Help: "Refresh tokens that were presented: reused ones end their session, and error says that the database did not decide", Labels: []Label{
 		oneOf("outcome", "ok", "refused", "reused", "limited", "error"),
@@ -66,4 +69,8 @@ var backendMetrics = []Metric{
 		oneOf("table", "refresh_tokens", "sessions", "idempotency_keys", "login_events", "login_failures", "invitations"),
 	}},
 	{Name: "backend_housekeeping_dedicated_failures_total", Type: Counter, Help: "Dedicated databases that could not be tidied; the next round tries again"},
+
+	{Name: "backend_log_streams", Type: Gauge, Help: "Readers of the live log stream"},
+	{Name: "backend_log_stream_lines_sent_total", Type: Counter, Help: "Lines that readers of the live log stream got"},
+	{Name: "backend_log_stream_lines_dropped_total", Type: Counter, Help: "Lines of which readers of the live log stream were told that they are missing"},
 }

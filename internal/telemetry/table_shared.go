@@ -47,6 +47,8 @@ var sharedMetrics = []Metric{
 	{Name: "feed_staleness_seconds", Type: Gauge, Help: "How long ago the process knew all that was announced; absent in a backend without a cache, which follows nothing"},
 
 	{Name: "log_lines_dropped_total", Type: Counter, Help: "Log lines that were dropped since the output did not keep up"},
+	{Name: "log_stream_lines_dropped_total", Type: Counter, Help: "Lines that a reader of the live log stream wanted and that were not sent: too many, too long, or Redis did not take them"},
+	{Name: "log_stream_lines_published_total", Type: Counter, Help: "Lines that were sent to the live log stream"},
 	{Name: "log_write_errors_total", Type: Counter, Help: "Writes of log lines that failed"},
 
 	{Name: "redis_breaker_open", Type: Gauge, Help: "Redis servers that are not asked at the moment because they did not answer"},

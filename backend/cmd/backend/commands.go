@@ -38,6 +38,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) >= 2 && args[0] == "tenant" && args[1] == "reseal" {
 		return reseal(ctx, args[2:], os.Stdout)
 	}
+	if len(args) >= 2 && args[0] == "tenant" && args[1] == "hash" {
+		return tenantHash(args[2:], os.Stdout)
+	}
 	if len(args) >= 2 && args[0] == "tenant" && args[1] == "move" {
 		return moveTenant(ctx, args[2:], os.Stdout)
 	}

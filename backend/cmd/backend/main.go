@@ -16,6 +16,7 @@ const usage = `usage: backend [command]
                    [-dry-run] [-main], which leaves tenants' databases alone
   seed             make the demo tenant and user (development only)
   operator create  make an operator: -email ADDRESS [-username NAME] < password
+  tenant hash ID   print what stands for a tenant in the logs (by LOG_HASH_KEY)
   tenant move ID   move a tenant's data while it is used: -to dedicated < connection
                    string, or -to shared; goes on where it was stopped, or with -undo
                    takes it back

@@ -51,6 +51,20 @@ func lostRace(err error) bool {
 	return errors.As(err, &e) && (e.Code == stateSerializationFailure || e.Code == stateDeadlock)
 }
 
+// valueError is an error of SQLSTATE class 22: a value that the database refuses.
+// PostgreSQL's own text quotes the value, which a client may have sent, and errors
+// are logged.
+type valueError struct {
+	cause error
+	state string
+}
+
+// Error implements error.
+func (e *valueError) Error() string { return "the database refuses a value (SQLSTATE " + e.state + ")" }
+
+// Unwrap returns the cause.
+func (e *valueError) Unwrap() error { return e.cause }
+
 // translate turns what a client can be told about into a problem and leaves the
 // rest, which is our fault, as it is.
 func translate(err error) error {
@@ -73,6 +87,9 @@ func translate(err error) error {
 	case errors.As(err, &e):
 		if code := codeOf(e.Code); code != "" {
 			return problem.Wrap(code, err)
+		}
+		if strings.HasPrefix(e.Code, "22") {
+			return &valueError{err, e.Code}
 		}
 	case unreachable(err):
 		return problem.Wrap(problem.Unavailable, err)

@@ -322,6 +322,23 @@ func TestSilentServerIsUnavailable(t *testing.T) {
 	}
 }
 
+// Errors are logged, and what a client has sent is not.
+func TestErrorsDoNotQuoteValues(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	db.AddTenant(t, "acme", "open")
+	acme := db.As(pg.Scope{Tenant: "acme", Write: true})
+	const secret = "Wrong-Horse-7"
+	for _, sql := range []string{
+		"select $1::text::uuid", "select $1::text::int", "select $1::text::jsonb", "select $1::text::timestamptz", "select to_date($1, 'YYYY')",
+	} {
+		_, err := acme.Exec(t.Context(), sql, secret)
+		if err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "SQLSTATE 22") {
+			t.Errorf("%s: got %v", sql, err)
+		}
+	}
+}
+
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	db := dbtest.Open(t, "postgres://gh_app:x@127.0.0.1:1/gatehouse?sslmode=disable")

@@ -189,10 +189,11 @@ func TestStream(t *testing.T) {
 	for name, tc := range map[string]struct {
 		end    func() error
 		broken bool
+		cause  string
 	}{
-		"whole":   {func() error { return io.EOF }, false},
-		"failing": {func() error { return errors.New("the database went away") }, true},
-		"panic":   {func() error { panic("the database went away") }, true},
+		"whole":   {func() error { return io.EOF }, false, "no cause"},
+		"failing": {func() error { return errors.New("the database went away") }, true, "the database went away"},
+		"panic":   {func() error { panic("the database went away") }, true, "panic with a value of type string"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -229,7 +230,7 @@ func TestStream(t *testing.T) {
 			if !b.closed {
 				t.Error("not closed")
 			}
-			if got := strings.Contains(logs.String(), "the database went away"); got != tc.broken {
+			if got := strings.Contains(logs.String(), tc.cause); got != tc.broken {
 				t.Errorf("the cause was logged: %v, want %v", got, tc.broken)
 			}
 			if !strings.Contains(logs.String(), "bytes_out=20000") {

@@ -57,7 +57,7 @@ type Route struct {
 type App struct {
 	Log     *slog.Logger
 	Logging logging.Config
-	Keys    *token.Keyring
+	Tokens  *Tokens
 	Cursors *Cursors
 	// HashKeys key [Request.Hashes].
 	HashKeys [][]byte
@@ -126,13 +126,19 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 		defer cancel()
 		if err := a.run(r, route); err != nil {
 			r.writeError(a.Log, err)
-			r.stream = nil
+			r.stream, r.socket = nil, nil
 		}
 		ctx.Response.Header.Set(requestid.Header, r.ID)
 		if r.replayed {
 			ctx.Response.Header.Set("Idempotency-Replayed", "true")
 		}
 
+		if r.socket != nil { // how long a WebSocket lives says nothing of the service
+			counted.Observe(ctx.Response.StatusCode(), time.Since(ctx.Time()))
+			r.socket.failed = func(err error) { r.logProblem(a.Log, problem.From(err)) }
+			r.socket.finish = func() { a.logAccess(r, time.Since(ctx.Time())) }
+			return
+		}
 		finish := func() {
 			inFlight.Dec()
 			took := time.Since(ctx.Time())
@@ -209,12 +215,12 @@ func (a *App) run(r *Request, route Route) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			panics.Inc()
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			err = fmt.Errorf("panic: %s\n%s", logging.Panicked(v), debug.Stack())
 		}
 	}()
 	if route.Access == Authenticated {
 		bearer, _ := token.FromBearer(r.ctx.Request.Header.Peek("Authorization"))
-		claims, err := a.Keys.Verify(string(bearer))
+		claims, err := a.Tokens.verify(bearer)
 		if err != nil {
 			return problem.Wrap(problem.Unauthenticated, err)
 		}
@@ -229,30 +235,6 @@ func (a *App) run(r *Request, route Route) (err error) {
 		}
 	}
 	return route.Handle(r)
-}
-
-func (a *App) logAccess(r *Request, took time.Duration) {
-	attrs := []slog.Attr{
-		slog.String("request_id", r.ID),
-		slog.String("method", string(r.ctx.Method())),
-		slog.String("route", r.route),
-		slog.Int("status", r.ctx.Response.StatusCode()),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-		slog.Int("bytes_in", len(r.ctx.Request.Body())),
-		slog.String("client", r.ClientIP),
-	}
-	if r.stream == nil {
-		attrs = append(attrs, slog.Int("bytes_out", len(r.ctx.Response.Body())))
-	} else { // Body would read a stream to its end
-		attrs = append(attrs, slog.Int("bytes_out", r.stream.sent))
-	}
-	if r.Caller.Tenant != "" {
-		attrs = append(attrs, slog.String("tenant", a.Logging.TenantHash(r.Caller.Tenant)))
-	}
-	if r.refusal != "" {
-		attrs = append(attrs, slog.String("code", string(r.refusal)))
-	}
-	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }
 
 // ServerError answers what fasthttp refuses before a handler runs.

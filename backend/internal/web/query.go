@@ -37,6 +37,17 @@ func (l *List) Required(name string, words ...string) string {
 	return l.Choice(name, words...)
 }
 
+// Matching reads a text that ok accepts; "" when it is not given. Message says
+// what is wanted.
+func (l *List) Matching(name string, ok func(string) bool, message string) string {
+	text, given := l.take(name)
+	if given && !ok(text) {
+		l.add(name, "invalid_format", message)
+		return ""
+	}
+	return text
+}
+
 // Err reports every finding about the parameters that have been read, and those
 // that nobody has read.
 func (l *List) Err() error {

@@ -32,6 +32,7 @@ type Request struct {
 	replayed bool
 	refusal  problem.Code // what was answered, if it was a problem
 	stream   *stream      // the answer's body, if it is one
+	socket   *Socket      // what the connection became, if it did
 }
 
 // Context ends at the request's deadline.

@@ -8,6 +8,8 @@ import (
 	"mime"
 	"runtime/debug"
 	"time"
+
+	"gatehouse/internal/logging"
 )
 
 // streamMargin is the time after its deadline that a stream may take to send
@@ -48,7 +50,7 @@ func (s *stream) Read(p []byte) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			panics.Inc()
-			n, err = 0, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			n, err = 0, fmt.Errorf("panic: %s\n%s", logging.Panicked(v), debug.Stack())
 		}
 		s.sent += n
 		if err != nil && !errors.Is(err, io.EOF) {

@@ -55,6 +55,9 @@ func (ex *Exchange) appendAttrs(attrs []slog.Attr, status int, took time.Duratio
 		slog.Int("bytes_out", ex.bytesOut()),
 		slog.String("client", ex.ClientText),
 	)
+	if trace := telemetry.TraceID(ex.Fields.TraceParent); trace != "" {
+		attrs = append(attrs, slog.String("trace_id", trace))
+	}
 	if ex.Alias { // the template does not tell
 		attrs = append(attrs, slog.Bool("alias", true))
 	}

@@ -66,11 +66,11 @@ func (a *Authenticator) Authenticate() Step {
 				a.refuse(ex, err)
 				return
 			}
-			if tenant := ex.Fields.TenantID; tenant != nil && string(tenant) != known.claims.Tenant {
+			if tenant := ex.Fields.TenantID; tenant != nil && string(tenant) != known.Claims.Tenant {
 				ex.Refuse(problem.New(problem.TenantMismatch))
 				return
 			}
-			ex.known, ex.Claims, ex.TenantHash = known, &known.claims, known.tenantHash
+			ex.known, ex.Claims, ex.TenantHash = known, &known.Claims, known.Value.tenantHash
 			next(ex)
 			if ex.Ctx.Response.StatusCode() == fasthttp.StatusUnauthorized {
 				a.Limits.countAddress(ex)
@@ -94,7 +94,7 @@ func (a *Authenticator) identify(ex *Exchange) (*knownToken, error) {
 	if a.Now != nil {
 		now = a.Now()
 	}
-	known := a.Cache.get(bearer, now)
+	known := a.Cache.Get(bearer, now)
 	if known == nil {
 		text := string(bearer)
 		claims, key, err := a.verify(text)
@@ -103,18 +103,18 @@ func (a *Authenticator) identify(ex *Exchange) (*knownToken, error) {
 		}
 		known = newKnownToken(text, key, claims, a.Hash(claims.Tenant))
 		if !a.revoked(known) {
-			a.Cache.put(known, now)
+			a.Cache.Put(known, now)
 			return known, nil
 		}
 	} else if !a.revoked(known) {
 		return known, nil
 	}
-	a.Cache.drop(known)
+	a.Cache.Drop(known)
 	return nil, &token.Error{Kind: token.Revoked}
 }
 
 func (a *Authenticator) revoked(known *knownToken) bool {
-	return a.Revoked != nil && a.Revoked(&known.claims)
+	return a.Revoked != nil && a.Revoked(&known.Claims)
 }
 
 // verify verifies a token. When its key is not known, or none is, it looks for

@@ -119,7 +119,7 @@ func TestRevokedTokensAreRefused(t *testing.T) {
 			t.Errorf("a new token of an ended session: %+v, %v", got, err)
 		}
 	}
-	if n := a.Cache.len(); n != 1 {
+	if n := a.Cache.Len(); n != 1 {
 		t.Errorf("%d tokens are kept, want that of the other session alone", n)
 	}
 	if _, err := a.identify(other); err != nil {
@@ -154,14 +154,14 @@ func TestRotationsKeepTheCache(t *testing.T) {
 		}
 	}
 	s.change(t, func(keys []token.StoredKey) ([]token.StoredKey, error) {
-		return token.Revoke(keys, first.key.ID(), noon)
+		return token.Revoke(keys, first.Key.ID(), noon)
 	})
 	fetch(t, a.Keys, s)
-	before := a.Cache.len()
+	before := a.Cache.Len()
 	if _, err := a.identify(ex); token.KindOf(err) != token.UnknownKey {
 		t.Errorf("after its key was revoked: %v", err)
 	}
-	if n := a.Cache.len(); n != before-1 {
+	if n := a.Cache.Len(); n != before-1 {
 		t.Errorf("%d tokens are kept, want %d", n, before-1)
 	}
 }
@@ -264,7 +264,7 @@ func BenchmarkIdentify(b *testing.B) {
 					b.Fatal(err)
 				}
 				if max == 0 {
-					a.Cache.drop(known)
+					a.Cache.Drop(known)
 				}
 			}
 		})

@@ -19,6 +19,7 @@ type Fields struct {
 	Expect           []byte
 	RequestID        []byte
 	TenantID         []byte
+	TraceParent      []byte
 	ForwardedProto   []byte
 
 	// Twice says that Authorization came more than once: whose request it is
@@ -91,6 +92,12 @@ func (f *Fields) note(name, value []byte) (reason string) {
 	case 11:
 		if equalFold(name, "x-tenant-id") {
 			single = &f.TenantID
+		}
+		if equalFold(name, "traceparent") {
+			if f.TraceParent != nil {
+				value = value[:0] // of several none counts
+			}
+			f.TraceParent = value
 		}
 	case 12:
 		if equalFold(name, "content-type") {

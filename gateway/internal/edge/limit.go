@@ -138,7 +138,7 @@ func (l *Limits) addAddress(ex *Exchange, policy string) int {
 
 func (l *Limits) chargeIdentity(ex *Exchange) bool {
 	n := len(ex.charges)
-	k := ex.known
+	k := &ex.known.Value
 	t := l.tenantOf(ex)
 	plan := l.policies.Load().Plan(planOf(t))
 	for _, one := range [...]struct {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -201,13 +202,17 @@ type secureConn struct {
 	own        *Conn
 	serve      func(net.Conn) error
 	handshaken bool
-	stuck      bool // something could not be written
+	// stuck says that something could not be written. A tunnel reads, writes and
+	// closes in goroutines of their own.
+	stuck atomic.Bool
 }
 
 // Write implements net.Conn.
 func (s *secureConn) Write(b []byte) (int, error) {
 	n, err := s.Conn.Write(b)
-	s.stuck = s.stuck || err != nil
+	if err != nil {
+		s.stuck.Store(true)
+	}
 	return n, err
 }
 
@@ -230,7 +235,7 @@ func (s *secureConn) Close() error {
 		return nil
 	}
 	s.own.drop()
-	if s.stuck { // and so would be the word of the end, for five seconds
+	if s.stuck.Load() { // and so would be the word of the end, for five seconds
 		return s.own.Close()
 	}
 	return s.Conn.Close()

@@ -1,12 +1,12 @@
 package edge
 
 import (
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"gatehouse/internal/logging"
 	"gatehouse/internal/problem"
 )
 
@@ -29,9 +29,10 @@ func Recover(log *slog.Logger) Step {
 	}
 }
 
-// report counts and logs a panic. It is called while the stack still shows where.
+// report counts and logs a panic, without its own words: they may be a client's.
+// It is called while the stack still shows where.
 func (ex *Exchange) report(log *slog.Logger, fault any) {
 	panics.Inc()
 	log.Error("panic", "request_id", ex.RequestID, "route", ex.Template(),
-		"cause", fmt.Sprint(fault), "stack", string(debug.Stack()))
+		"cause", logging.Panicked(fault), "stack", string(debug.Stack()))
 }

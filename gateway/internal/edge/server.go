@@ -17,6 +17,7 @@ import (
 
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/config"
+	"gatehouse/internal/logging"
 	"gatehouse/internal/problem"
 )
 
@@ -108,9 +109,9 @@ func NewServer(c Config, table *route.Table, handler Handler, log *slog.Logger) 
 		DisablePreParseMultipartForm: true, // bodies are the backend's
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
-		SecureErrorLogMessage:        true, // else malformed requests are logged, tokens and all
 		CloseOnShutdown:              true,
-		Logger:                       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		SecureErrorLogMessage:        true, // else the errors that ErrorHandler gets quote requests, tokens and all
+		Logger:                       logging.Library{Log: log},
 	}
 	return s
 }

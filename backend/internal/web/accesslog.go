@@ -1,0 +1,61 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"gatehouse/internal/telemetry"
+)
+
+// logAccess writes the one line of a request: what was asked (the route's
+// template, never the path), what the answer was, how long it took. The tenant
+// appears only as a keyed hash, the user not at all.
+func (a *App) logAccess(r *Request, took time.Duration) {
+	attrs := []slog.Attr{
+		slog.String("request_id", r.ID),
+		slog.String("method", methodName(r.ctx.Method())),
+		slog.String("route", r.route),
+		slog.Int("status", r.ctx.Response.StatusCode()),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.Int("bytes_in", len(r.ctx.Request.Body())),
+		slog.String("client", r.ClientIP),
+	}
+	if trace := r.traceID(); trace != "" {
+		attrs = append(attrs, slog.String("trace_id", trace))
+	}
+	switch {
+	case r.socket != nil:
+		attrs = append(attrs, slog.Int("bytes_out", r.socket.sent))
+	case r.stream != nil: // Body would read a stream to its end
+		attrs = append(attrs, slog.Int("bytes_out", r.stream.sent))
+	default:
+		attrs = append(attrs, slog.Int("bytes_out", len(r.ctx.Response.Body())))
+	}
+	if hash := a.Logging.TenantHash(r.Caller.Tenant); hash != "" {
+		attrs = append(attrs, slog.String("tenant", hash))
+	}
+	if r.refusal != "" {
+		attrs = append(attrs, slog.String("code", string(r.refusal)))
+	}
+	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
+}
+
+// methodName names the methods that operations have; another is the client's own
+// text.
+func methodName(method []byte) string {
+	switch name := string(method); name {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return name
+	}
+	return "other"
+}
+
+// traceID returns the trace that the request belongs to, or "".
+func (r *Request) traceID() string {
+	parents := r.ctx.Request.Header.PeekAll(telemetry.TraceParent)
+	if len(parents) != 1 {
+		return ""
+	}
+	return telemetry.TraceID(parents[0])
+}

@@ -1,0 +1,51 @@
+package logging
+
+import (
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Whoever takes the tail gets the lines that are written, as JSON, from then on
+// and until it ends.
+func TestTail(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"json", "text"} {
+		var got []string
+		text := logged(t, Config{Format: format}, func(log *slog.Logger) {
+			tail := TailOf(log.With("x", 1))
+			log.Info("before")
+			tail.To(func(line []byte) {
+				var fields map[string]any
+				if err := json.Unmarshal(line, &fields); err != nil || line[len(line)-1] != '\n' {
+					t.Errorf("LOG_FORMAT=%s: %q: %v", format, line, err)
+				}
+				got = append(got, strings.Join(slices.Sorted(maps.Keys(fields)), " ")+": "+fields["msg"].(string))
+			})
+			log.Debug("nobody writes it")
+			log.With("request_id", "r-1").Warn("slow")
+			log.WithGroup("g").Error("grouped", "a", 1)
+			Log(log, time.Now(), slog.LevelInfo, "fast", []slog.Attr{slog.String("route", "/x")})
+			tail.To(nil)
+			log.Info("after")
+		})
+		want := []string{
+			"level msg request_id service time: slow", "g level msg service time: grouped", "level msg route service time: fast",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("LOG_FORMAT=%s (-want +got):\n%s", format, diff)
+		}
+		if n := strings.Count(text, "\n"); n != 5 {
+			t.Errorf("LOG_FORMAT=%s: %d lines are written: %s", format, n, text)
+		}
+	}
+	if tail := TailOf(slog.New(slog.DiscardHandler)); tail != nil {
+		t.Errorf("another log has a tail: %v", tail)
+	}
+}
