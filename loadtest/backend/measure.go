@@ -69,20 +69,19 @@ func (b *bench) measure(ctx context.Context, o operation, r *report) error {
 }
 
 func (b *bench) load(s *system, o operation, n int) *load.Load {
+	requests := make([][]byte, used)
+	for i := range requests {
+		requests[i] = o.request(s, i)
+	}
 	return &load.Load{
 		Addr: s.addr(), Conns: b.conns, Requests: n, Check: checkOK,
-		Request: func(i int) []byte { return o.request(s, i) },
+		Request: func(i int) []byte { return requests[i%used] },
 	}
 }
 
 // turn sends an operation's requests to a system.
 func (s *system) turn(ctx context.Context, b *bench, o operation, n int) (spent, time.Duration, error) {
 	l := b.load(s, o, n)
-	requests := make([][]byte, used)
-	for i := range requests {
-		requests[i] = o.request(s, i)
-	}
-	l.Request = func(i int) []byte { return requests[i%used] }
 	before, err := s.spent()
 	if err != nil {
 		return spent{}, 0, err
@@ -134,22 +133,28 @@ func (b *bench) drive(ctx context.Context, o operation, n int) (cpu spent, took 
 
 var errSlow = errors.New("no throughput was measured")
 
-const halfLoadTime = 10 * time.Second
+const halfLoadTime = 2 * time.Second
 
-// halfLoad measures latency of the first operation at half the rate that the first
-// system has reached.
+// halfLoad measures latency of the first operation at half the rate that each system
+// has reached just before, in rounds.
 func (b *bench) halfLoad(ctx context.Context, r *report) error {
-	for _, s := range b.systems {
-		l := b.load(s, operations[0], 0)
-		if l.PerSecond = int(r.median(operations[0].name, s.name, rate) / 2); l.PerSecond == 0 {
-			return errSlow
+	for range b.rounds {
+		for _, s := range b.systems {
+			_, took, err := s.turn(ctx, b, operations[0], b.requests)
+			if err != nil {
+				return err
+			}
+			l := b.load(s, operations[0], 0)
+			if l.PerSecond = int(float64(b.requests) / took.Seconds() / 2); l.PerSecond == 0 {
+				return errSlow
+			}
+			l.Requests = l.PerSecond * int(halfLoadTime/time.Second)
+			times, err := l.Run(ctx)
+			if err != nil {
+				return err
+			}
+			r.addHalfLoad(s.name, latency{float64(l.PerSecond), times[len(times)/2], times[len(times)*99/100]})
 		}
-		l.Requests = l.PerSecond * int(halfLoadTime/time.Second)
-		took, err := l.Run(ctx)
-		if err != nil {
-			return err
-		}
-		r.halfLoad = append(r.halfLoad, latency{s.name, l.PerSecond, took[len(took)/2], took[len(took)*99/100]})
 	}
 	return nil
 }

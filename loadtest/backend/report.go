@@ -24,14 +24,30 @@ const (
 // report is what was measured, by operation and by who carried it out.
 type report struct {
 	rows     map[string]map[string][][figures]float64
-	halfLoad []latency
+	halfLoad map[string][]latency                  // by who carried it out, each round
 	signIn   struct{ backend, everything float64 } // shares of argon2
 }
 
 type latency struct {
-	name      string
-	perSecond int
+	perSecond float64
 	p50, p99  time.Duration
+}
+
+// addHalfLoad adds a round at half load.
+func (r *report) addHalfLoad(name string, l latency) {
+	if r.halfLoad == nil {
+		r.halfLoad = map[string][]latency{}
+	}
+	r.halfLoad[name] = append(r.halfLoad[name], l)
+}
+
+// latency returns the medians of all rounds at half load.
+func (r *report) latency(name string) (perSecond, p50, p99 float64) {
+	var all [3][]float64
+	for _, l := range r.halfLoad[name] {
+		all[0], all[1], all[2] = append(all[0], l.perSecond), append(all[1], millis(l.p50)), append(all[2], millis(l.p99))
+	}
+	return median(all[0]), median(all[1]), median(all[2])
 }
 
 // add adds a round.
@@ -95,8 +111,9 @@ func (r *report) print(w io.Writer) {
 		}
 	}
 	fmt.Fprint(w, "\n| half load | requests/s | p50 ms | p99 ms |\n| --- | --- | --- | --- |\n")
-	for _, l := range r.halfLoad {
-		fmt.Fprintf(w, "| %s | %d | %.2f | %.2f |\n", l.name, l.perSecond, millis(l.p50), millis(l.p99))
+	for _, name := range []string{off, cached} {
+		perSecond, p50, p99 := r.latency(name)
+		fmt.Fprintf(w, "| %s | %.0f | %.2f | %.2f |\n", name, perSecond, p50, p99)
 	}
 	fmt.Fprintf(w, "\nargon2's share of a sign-in's CPU time: %.1f %% of the backend's, %.1f %% of all\n", 100*r.signIn.backend, 100*r.signIn.everything)
 	fmt.Fprint(w, "\n| Target | measured | wanted | |\n| --- | --- | --- | --- |\n")
@@ -108,8 +125,9 @@ func (r *report) print(w io.Writer) {
 	target(w, byID+", cached ÷ uncached", r.ratio(byID, cached, off, perSecond), atLeast, 3)
 	target(w, page+", cached ÷ uncached", r.ratio(page, cached, off, perSecond), atLeast, 3)
 	target(w, "the backend's own CPU µs for a cached contact", r.median(byID, cached, client), atMost, 40)
-	for _, l := range r.halfLoad {
-		target(w, "p99 in ms at half load, "+l.name, millis(l.p99), atMost, 5)
+	for _, name := range []string{off, cached} {
+		_, _, p99 := r.latency(name)
+		target(w, "p99 in ms at half load, "+name, p99, atMost, 5)
 	}
 	target(w, "argon2's share of a sign-in's CPU time", r.signIn.everything, atLeast, 0.95)
 }

@@ -25,6 +25,18 @@ func TestRatiosAreOfOneRound(t *testing.T) {
 	}
 }
 
+// One round that was disturbed is not what half load is like.
+func TestHalfLoadIsTheMedianOfRounds(t *testing.T) {
+	t.Parallel()
+	var r report
+	for _, p99 := range []time.Duration{3 * time.Millisecond, 900 * time.Millisecond, 2 * time.Millisecond} {
+		r.addHalfLoad(off, latency{1000, time.Millisecond, p99})
+	}
+	if perSecond, p50, p99 := r.latency(off); perSecond != 1000 || p50 != 1 || p99 != 3 {
+		t.Errorf("got %g, %g, %g", perSecond, p50, p99)
+	}
+}
+
 // Every statement is found, and every parameter is one that pgbench is given.
 func TestScripts(t *testing.T) {
 	t.Parallel()

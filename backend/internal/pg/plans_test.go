@@ -159,6 +159,9 @@ func TestPlans(t *testing.T) {
 			}
 		}
 		for _, q := range parsePlane(t, "control", controlTable) {
+			if slices.Contains(q.tables, "tenant_moves") {
+				continue // is an operator's command's alone, and has a row for each that runs
+			}
 			if v.explain(s, q, tenant, true) {
 				measured[q.name] = true
 			}
