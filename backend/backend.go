@@ -127,8 +127,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	})
 	app := &web.App{
 		Log:      log,
-		Logging:  c.Logging,
-		Tokens:   web.NewTokens(keys, time.Now),
+		Tokens:   web.NewTokens(keys, c.Logging.TenantHash, time.Now),
 		Cursors:  cursors,
 		HashKeys: hashKeys,
 		Trusted:  c.TrustedGateways,

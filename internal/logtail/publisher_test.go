@@ -32,7 +32,12 @@ func newRig(t *testing.T, o stack.RedisOptions) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	client, err := redisconn.Open(redisconn.Config{URL: config.Secret(server.URL()), Timeout: time.Second}, slog.New(slog.DiscardHandler))
+	return newRigOf(t, server.URL())
+}
+
+func newRigOf(t *testing.T, url string) *rig {
+	t.Helper()
+	client, err := redisconn.Open(redisconn.Config{URL: config.Secret(url), Timeout: time.Second}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,13 +63,24 @@ func (r *rig) run() {
 	})
 }
 
-// What is logged reaches who wants it, and only that; on both kinds of Redis.
+// What is logged reaches who wants it, and only that; on every kind of Redis.
 func TestFromLogToReader(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]stack.RedisOptions{"installed": {}, "embedded": {Embedded: true}} {
+	for name, start := range map[string]func(*testing.T) *rig{
+		"installed": func(t *testing.T) *rig { return newRig(t, stack.RedisOptions{}) },
+		"embedded":  func(t *testing.T) *rig { return newRig(t, stack.RedisOptions{Embedded: true}) },
+		"cluster": func(t *testing.T) *rig {
+			cluster, err := stack.StartRedisCluster(t.Context(), stack.RedisClusterOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = cluster.Close() })
+			return newRigOf(t, cluster.URL())
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, o)
+			r := start(t)
 			reader, ok := r.hub.Open(Filter{Level: slog.LevelWarn}, 2)
 			other, also := r.hub.Open(Filter{RequestID: "a-request"}, 2)
 			if !ok || !also {

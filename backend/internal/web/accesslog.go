@@ -1,10 +1,10 @@
 package web
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
+	"gatehouse/internal/logging"
 	"gatehouse/internal/telemetry"
 )
 
@@ -32,13 +32,13 @@ func (a *App) logAccess(r *Request, took time.Duration) {
 	default:
 		attrs = append(attrs, slog.Int("bytes_out", len(r.ctx.Response.Body())))
 	}
-	if hash := a.Logging.TenantHash(r.Caller.Tenant); hash != "" {
-		attrs = append(attrs, slog.String("tenant", hash))
+	if r.tenantHash != "" {
+		attrs = append(attrs, slog.String("tenant", r.tenantHash))
 	}
 	if r.refusal != "" {
 		attrs = append(attrs, slog.String("code", string(r.refusal)))
 	}
-	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
+	logging.Log(a.Log, time.Now(), slog.LevelInfo, "request", attrs)
 }
 
 // methodName names the methods that operations have; another is the client's own

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"runtime/debug"
 	"strings"
@@ -56,7 +57,6 @@ type Route struct {
 // App serves routes.
 type App struct {
 	Log     *slog.Logger
-	Logging logging.Config
 	Tokens  *Tokens
 	Cursors *Cursors
 	// HashKeys key [Request.Hashes].
@@ -188,7 +188,10 @@ func peer(ctx *fasthttp.RequestCtx) netip.Addr {
 	if onSocket(ctx) {
 		return netip.IPv6Loopback()
 	}
-	addr, _ := netip.ParseAddrPort(ctx.RemoteAddr().String())
+	if addr, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
+		return addr.AddrPort().Addr().Unmap()
+	}
+	addr, _ := netip.ParseAddrPort(ctx.RemoteAddr().String()) // of a test's connection
 	return addr.Addr().Unmap()
 }
 
@@ -220,11 +223,11 @@ func (a *App) run(r *Request, route Route) (err error) {
 	}()
 	if route.Access == Authenticated {
 		bearer, _ := token.FromBearer(r.ctx.Request.Header.Peek("Authorization"))
-		claims, err := a.Tokens.verify(bearer)
+		claims, hash, err := a.Tokens.verify(bearer)
 		if err != nil {
 			return problem.Wrap(problem.Unauthenticated, err)
 		}
-		r.Caller = claims
+		r.Caller, r.tenantHash = claims, hash
 		if !claims.Role.Satisfies(route.Role) {
 			return problem.New(problem.Forbidden)
 		}

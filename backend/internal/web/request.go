@@ -24,6 +24,8 @@ type Request struct {
 	// ClientIP is the client's address as the gateway saw it.
 	ClientIP string
 
+	tenantHash string // the caller's tenant, in logs
+
 	ctx      *fasthttp.RequestCtx
 	context  context.Context
 	cursors  *Cursors

@@ -22,13 +22,13 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens := NewTokens(keys, clock)
+	tokens := NewTokens(keys, strings.ToUpper, clock)
 	for range 3 {
 		bearer := []byte(text)
-		got, err := tokens.verify(bearer)
+		got, hash, err := tokens.verify(bearer)
 		clear(bearer) // the request's buffer is used again
-		if err != nil || got.Session != want.Session || got.Tenant != "acme" {
-			t.Errorf("got %+v, %v", got, err)
+		if err != nil || got.Session != want.Session || got.Tenant != "acme" || hash != "ACME" {
+			t.Errorf("got %+v, %q, %v", got, hash, err)
 		}
 	}
 	if tokens.known.Len() != 1 {
@@ -37,12 +37,12 @@ func TestTokens(t *testing.T) {
 	head, rest, _ := strings.Cut(text, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
 	for _, other := range []string{"", ".", signature, "." + signature, head + ".." + signature, payload + "." + head + "." + signature, text + "A", text[:len(text)-1]} {
-		if _, err := tokens.verify([]byte(other)); err == nil {
+		if _, _, err := tokens.verify([]byte(other)); err == nil {
 			t.Errorf("%q was taken for a token", other)
 		}
 	}
 	now = now.Add(10*time.Minute + 2*token.Leeway)
-	if _, err := tokens.verify([]byte(text)); token.KindOf(err) != token.Expired || tokens.known.Len() != 0 {
+	if _, _, err := tokens.verify([]byte(text)); token.KindOf(err) != token.Expired || tokens.known.Len() != 0 {
 		t.Errorf("an expired token: %v, %d are kept", err, tokens.known.Len())
 	}
 }
