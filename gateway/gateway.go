@@ -213,6 +213,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 	failed := make(chan error, len(g.listeners))
 	for _, l := range g.listeners {
+		if l.name != "ops" {
+			g.learn(ctx)
+		}
 		g.log.Info("listening", "listener", l.name, "addr", l.ln.Addr().String())
 		go func() {
 			if err := l.serve(l.ln); err != nil {
@@ -231,6 +234,20 @@ func (g *Gateway) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		g.stop(g.config.DrainDelay)
 		return nil
+	}
+}
+
+// learnTime bounds how long a gateway that starts waits for a Redis that hangs.
+const learnTime = time.Second
+
+// learn waits until the gateway has heard which sessions have ended and what is in
+// force for each tenant, or has found that it cannot: whoever comes first is to be
+// held to it.
+func (g *Gateway) learn(ctx context.Context) {
+	select {
+	case <-g.follows.feed.Tried():
+	case <-time.After(learnTime):
+	case <-ctx.Done():
 	}
 }
 

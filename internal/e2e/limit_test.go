@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -196,6 +197,26 @@ func TestFleetKeepsTheLimit(t *testing.T) {
 	}
 	for _, k := range keys {
 		k.check(t, time.Since(begin))
+	}
+	// A gateway that starts knows what is in force before it lets anybody in.
+	for range 3 {
+		if err := s.Gateways[2].Kill(); err != nil {
+			t.Fatal(err)
+		}
+		var first answer
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			for err := errors.New("not yet"); err != nil && t.Context().Err() == nil; {
+				first, err = gateways[2].try("GET", "/api/v1/auth/me", inFree.Access, nil)
+			}
+		})
+		if err := s.Gateways[2].Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		asking.Wait()
+		if got := first.quota("user"); got != "600/60" {
+			t.Errorf("the first answer of a gateway goes by the limit %q", got)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ type Follower struct {
 	start  time.Time
 
 	fresh atomic.Int64 // since start, when it had everything for the last time; 0: never
+	tried chan struct{}
 
 	// The rest belongs to Run.
 	epoch string // under which the states were read; "": not yet
@@ -55,7 +57,7 @@ type Follower struct {
 // NewFollower returns a follower, which does nothing before Run. There is one in
 // a process.
 func NewFollower(o Options) *Follower {
-	f := &Follower{o: o, client: o.Client.Follow(), start: o.Now()}
+	f := &Follower{o: o, client: o.Client.Follow(), start: o.Now(), tried: make(chan struct{})}
 	metrics.GetOrCreateGauge(`feed_staleness_seconds`, func() float64 {
 		// Until it had everything, as long as it has been waiting for it.
 		return f.since(time.Duration(f.fresh.Load())).Seconds()
@@ -78,12 +80,18 @@ func (f *Follower) Staleness() time.Duration {
 // Fresh reports whether the follower had everything no longer than within ago.
 func (f *Follower) Fresh(within time.Duration) bool { return f.Staleness() <= within }
 
+// Tried is closed once the follower has read the feed for the first time, or could
+// not.
+func (f *Follower) Tried() <-chan struct{} { return f.tried }
+
 // Run follows the feed until ctx is done.
 func (f *Follower) Run(ctx context.Context) {
 	pause := minPause
 	told, stale := false, false // whether the log says anything, and what
+	tried := sync.OnceFunc(func() { close(f.tried) })
 	for {
 		err := f.catchUp(ctx)
+		tried()
 		if err == nil {
 			if stale || !told {
 				f.o.Log.Info("the feed is fresh")
