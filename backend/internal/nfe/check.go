@@ -209,8 +209,8 @@ func (c *checker) decimal(name, s string, integer, fraction int) amount {
 // fits reports whether a number as written has at most so many integer digits,
 // zeros in front aside, and decimal digits.
 func fits(s string, integer, fraction int) bool {
-	whole, decimals, _ := strings.Cut(strings.TrimPrefix(s, "-"), ".")
-	return len(strings.TrimLeft(whole, "0")) <= integer && len(decimals) <= fraction
+	i, f, ok := shape(s)
+	return ok && i <= integer && f <= fraction
 }
 
 // moment checks a date, if there is one.
