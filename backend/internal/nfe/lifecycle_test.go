@@ -289,8 +289,8 @@ func TestEdit(t *testing.T) {
 	before := sample()
 	before.ID, before.Version, before.Numero, before.CodigoNumerico = "id", 4, "123", "48219375"
 	after := sample()
-	after.Contrato = "7"
-	if err := Edit(before, after); err != nil || after.Numero != "123" || after.Version != 4 || after.ID != "id" || after.Contrato != "7" {
+	after.Contrato, after.Serie = "7", ""
+	if err := Edit(before, after); err != nil || after.Serie != "1" || after.Numero != "123" || after.Version != 4 || after.ID != "id" || after.Contrato != "7" {
 		t.Errorf("edited: %+v, %v", after, err)
 	}
 	for want, change := range map[string]func(*Document){

@@ -50,6 +50,9 @@ var headMutations = []mutation{
 	{"CPF with series 969", nil, func(d *Document) { d.Emitente.CNPJ, d.Emitente.CPF, d.Serie = "", "52998224725", "969" }, nil},
 	{"SCAN with series 1", nil, func(d *Document) { d.TipoEmissao, d.JustificativaContingencia = "3", "Sem conexão há horas" },
 		[]string{"serie.range /serie 503"}},
+	{"SCAN with series 899", nil, func(d *Document) {
+		d.TipoEmissao, d.JustificativaContingencia, d.Serie = "3", "Sem conexão há horas", "899"
+	}, []string{"serie.range /serie 503"}},
 	{"SCAN with series 900", nil, func(d *Document) {
 		d.TipoEmissao, d.JustificativaContingencia, d.Serie = "3", "Sem conexão há horas", "900"
 	}, nil},
