@@ -21,7 +21,7 @@ func TestTail(t *testing.T) {
 		text := logged(t, Config{Format: format}, func(log *slog.Logger) {
 			tail := TailOf(log.With("x", 1))
 			log.Info("before")
-			tail.To(func(line []byte) {
+			stop := tail.To(func(line []byte) {
 				var fields map[string]any
 				if err := json.Unmarshal(line, &fields); err != nil || line[len(line)-1] != '\n' {
 					t.Errorf("LOG_FORMAT=%s: %q: %v", format, line, err)
@@ -32,7 +32,7 @@ func TestTail(t *testing.T) {
 			log.With("request_id", "r-1").Warn("slow")
 			log.WithGroup("g").Error("grouped", "a", 1)
 			Log(log, time.Now(), slog.LevelInfo, "fast", []slog.Attr{slog.String("route", "/x")})
-			tail.To(nil)
+			stop()
 			log.Info("after")
 		})
 		want := []string{
