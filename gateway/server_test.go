@@ -233,7 +233,11 @@ func TestOpsListener(t *testing.T) {
 	if code, body := r.ops(t, "/health/live"); code != 200 {
 		t.Errorf("/health/live = %d %s", code, body)
 	}
+	// The other listeners come a moment later.
 	code, body := r.ops(t, "/health/ready")
+	for deadline := time.Now().Add(10 * time.Second); code != 200 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		code, body = r.ops(t, "/health/ready")
+	}
 	if code != 200 || !strings.Contains(body, `"status":"healthy"`) || !strings.Contains(body, `"listeners"`) || !strings.Contains(body, `"backends"`) || !strings.Contains(body, `"redis"`) {
 		t.Errorf("/health/ready = %d %s", code, body)
 	}

@@ -100,6 +100,9 @@ func (c *client) work(access, name string, added *atomic.Int64) {
 	body := contactBody()
 	body["name"] = name
 	a, err := c.try("POST", "/api/v1/address-book", access, body)
+	if c.t.Context().Err() != nil {
+		return // the test has failed
+	}
 	if err != nil {
 		c.t.Errorf("add: %v", err)
 		return
@@ -114,8 +117,14 @@ func (c *client) work(access, name string, added *atomic.Int64) {
 	added.Add(1)
 	var made struct{ ID string }
 	a.into(&made)
-	if a, err = c.try("GET", "/api/v1/address-book/"+made.ID, access, nil); err != nil || a.StatusCode != 200 && !comeAgain(a) {
-		c.t.Errorf("read what was added: got %d, %v: %s", a.StatusCode, err, a.body)
+	a, err = c.try("GET", "/api/v1/address-book/"+made.ID, access, nil)
+	if c.t.Context().Err() != nil {
+		return
+	}
+	if err != nil {
+		c.t.Errorf("read what was added: %v", err)
+	} else if a.StatusCode != 200 && !comeAgain(a) {
+		c.t.Errorf("read what was added: got %d: %s", a.StatusCode, a.body)
 	}
 }
 

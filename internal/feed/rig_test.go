@@ -105,7 +105,7 @@ func (r *rig) must(err error) {
 // a busy machine does not make Redis look dead.
 func (r *rig) open(log *slog.Logger) *redisconn.Client {
 	r.t.Helper()
-	c, err := redisconn.Open(redisconn.Config{URL: config.Secret(r.url), Timeout: 500 * time.Millisecond}, log)
+	c, err := redisconn.Open(redisconn.Config{URL: config.Secret(r.url), Timeout: time.Second}, log)
 	r.must(err)
 	r.t.Cleanup(func() { _ = c.Close() })
 	return c

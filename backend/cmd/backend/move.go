@@ -51,6 +51,10 @@ func moveTenant(ctx context.Context, args []string, out io.Writer) error {
 
 // printMoved says what came of a move.
 func printMoved(out io.Writer, o backend.MoveOptions, m move.Moved, took time.Duration) error {
+	if m.Already {
+		_, err := fmt.Fprintf(out, "%s is %s already\n", o.Tenant, o.To)
+		return err
+	}
 	if !o.Undo {
 		_, err := fmt.Fprintf(out, "%s is %s: %d rows copied, %d changes followed, writes paused for %v, %v in all\n",
 			o.Tenant, o.To, m.Rows, m.Changes, m.Paused.Round(time.Millisecond), took.Round(time.Millisecond))

@@ -1,10 +1,12 @@
 package move
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"gatehouse/backend/internal/controldb"
@@ -38,8 +40,11 @@ func (r *run) begin(ctx context.Context, to string, ask func() (*url.URL, error)
 			return err
 		}
 	}
+	if u != nil && !fresh && !slices.ContainsFunc(r.Directory.DatabaseKeys(u), func(key []byte) bool { return bytes.Equal(key, r.move.DatabaseKey) }) {
+		return errors.New("the tenant is on its way to another database; finish that or undo it")
+	}
 	if fresh {
-		if err := r.note(ctx, to, u); err != nil {
+		if err := r.note(ctx, to, u); err != nil || r.moved.Already {
 			return err
 		}
 		r.stop("begun")
@@ -66,7 +71,8 @@ func (r *run) note(ctx context.Context, to string, u *url.URL) error {
 		case t.ID == token.PlatformTenant:
 			return errors.New("the tenant of the operators stays in the main database")
 		case t.Placement == to:
-			return fmt.Errorf("the tenant has the placement %s already", to)
+			r.moved.Already = true
+			return nil
 		case t.Status != active:
 			return fmt.Errorf("the tenant is %s; only an active one is moved", t.Status)
 		}

@@ -23,6 +23,9 @@ const (
 	lockWait  = 200 * time.Millisecond
 	lockPause = 300 * time.Millisecond
 	lockTime  = 5 * time.Minute
+	// Each tenth time it waits for so long: after a second PostgreSQL stops an
+	// autovacuum of the table that others wait for.
+	lockVacuum = 1500 * time.Millisecond
 )
 
 // prepare has the source log the tenant's changes.
@@ -52,9 +55,13 @@ func (r *run) prepare(ctx context.Context) error {
 func (r *run) patiently(ctx context.Context, db *pg.Owner, fn func(tx tenantdb.DBTX) error) error {
 	ctx, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
-	for {
+	for try := 1; ; try++ {
+		wait := lockWait
+		if try%10 == 0 {
+			wait = lockVacuum
+		}
 		err := db.InTx(ctx, func(tx tenantdb.DBTX) error {
-			if err := r.queries.SetLockTimeout(ctx, tx, fmt.Sprint(lockWait.Milliseconds())); err != nil {
+			if err := r.queries.SetLockTimeout(ctx, tx, fmt.Sprint(wait.Milliseconds())); err != nil {
 				return err
 			}
 			return fn(tx)

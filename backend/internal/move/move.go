@@ -71,6 +71,9 @@ type Mover struct {
 
 // Moved is what a move came to.
 type Moved struct {
+	// Already says that the tenant was there: a run that was stopped may have been at
+	// its end.
+	Already bool
 	// Rows are those that were copied, and Changes what was carried out on the copy
 	// afterwards, by this run.
 	Rows, Changes int64
@@ -113,7 +116,7 @@ func (m *Mover) Move(ctx context.Context, tenant, to string, ask func() (*url.UR
 		return Moved{}, err
 	}
 	defer r.close()
-	if err := r.begin(ctx, to, ask); err != nil {
+	if err := r.begin(ctx, to, ask); err != nil || r.moved.Already {
 		return r.moved, err
 	}
 	steps := map[string]func(context.Context) error{prepare: r.prepare, copying: r.copy, follow: r.follow, clean: r.clean}

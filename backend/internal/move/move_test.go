@@ -190,7 +190,9 @@ func TestRefusals(t *testing.T) {
 	refused("nobody", Dedicated, r.own, "no such tenant")
 	refused("platform", Dedicated, r.own, "operators")
 	refused("globex", Dedicated, r.own, "suspended")
-	refused("acme", Shared, nil, "already")
+	if m, err := r.mover.Move(t.Context(), "acme", Shared, r.ask); err != nil || !m.Already {
+		t.Errorf("acme to where it is: got %+v, %v", m, err)
+	}
 	refused("acme", Dedicated, &wrong, "cannot be reached")
 	if got := r.placed(); got != "shared active" { // as if nothing had been
 		t.Errorf("acme is %s", got)
@@ -198,6 +200,10 @@ func TestRefusals(t *testing.T) {
 	if _, err := r.mover.Undo(t.Context(), "acme"); !errors.Is(err, ErrNone) {
 		t.Errorf("undo: %v", err)
 	}
+	r.move(Dedicated, func(point string) bool { return point == "begun" })
+	other := *r.own
+	other.Path = "/elsewhere"
+	refused("acme", Dedicated, &other, "another database")
 	r.move(Dedicated, func(point string) bool { return point == "captured users" })
 	refused("acme", Shared, nil, "on its way")
 	dbtest.Exec(t, r.db.AdminURL, "update control.tenants set status = 'active' where id = 'globex'")
