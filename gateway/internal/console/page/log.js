@@ -13,7 +13,7 @@ function part(className, text) {
 
 // item shows a line: when, how severe, what, and the rest as name=value.
 function item(line) {
-  const e = document.createElement("li");
+  const e = document.createElement("div");
   const level = levels[line.level] ?? 1;
   e.className = `level-${level}`;
   e.dataset.level = level;
@@ -25,7 +25,7 @@ function item(line) {
 
 // breakItem stands where the log was not followed.
 function breakItem() {
-  const e = document.createElement("li");
+  const e = document.createElement("div");
   e.className = "break";
   e.textContent = "what was written in between is not here";
   return e;

@@ -26,23 +26,28 @@ async function scrape(signal) {
   byId("where").textContent = `${location.host} ${version}`;
 }
 
-function show(reached) {
-  const was = contact.dataset.state;
-  contact.dataset.state = reached ? "up" : "down";
-  contact.textContent = reached ? "Live" : "No answer";
-  if (was !== contact.dataset.state && was !== "wait") say(reached ? "The gateway answers again" : "The gateway does not answer");
+let paused = false, reached = null; // null until the first answer
+
+function show() {
+  const [state, text] = paused ? ["paused", "Paused"] : reached ? ["up", "Live"] : ["down", "No answer"];
+  contact.dataset.state = state;
+  contact.textContent = text;
 }
 
-let paused = false;
+function heard(answered) {
+  if (reached !== null && reached !== answered) say(answered ? "The gateway answers again" : "The gateway does not answer");
+  reached = answered;
+  show();
+}
 
 async function round() {
   if (!paused) {
     const signal = AbortSignal.timeout(5_000);
     try {
       await Promise.all([scrape(signal), log.ask(signal)]);
-      show(true);
+      heard(true);
     } catch {
-      show(false);
+      heard(false);
     }
   }
   setTimeout(round, every);
@@ -51,7 +56,7 @@ async function round() {
 pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", paused);
-  contact.textContent = paused ? "Paused" : "Live";
+  show();
 });
 
 round();

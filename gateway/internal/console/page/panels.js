@@ -20,7 +20,7 @@ function look(samples) {
       ["token", sum(samples, "gateway_auth_refused_total")]]),
     tokens: new Map([["hits", sum(samples, "gateway_token_cache_hits_total")],
       ["misses", sum(samples, "gateway_token_cache_misses_total")]]),
-    ended: sumBy((samples), "feed_items_total", (l) => l.kind),
+    ended: sumBy(samples, "feed_items_total", (l) => l.kind),
   };
 }
 
@@ -34,8 +34,8 @@ export class Panels {
       status: new Plot({ id: "status", title: "Status classes", format: perSecond }),
       latency: new Plot({ id: "latency", title: "Latency", format: time, least: 0.001,
         note: "What half, 95 % and 99 % of the requests of the last ten seconds took at most, from the histogram's buckets." }),
-      refusals: new Plot({ id: "refusals", title: "Refusals", format: perSecond,
-        note: "By the policy that refused with 429; overload is 503 of admission, token 401 for a token that was refused." }),
+      refusals: new Plot({ id: "refusals", title: "Refusals", format: perSecond, sparse: true,
+        note: "By the policy that refused with 429; only those that did have a line; overload is 503 of admission, token 401 for a token that was refused." }),
       cache: new Plot({ id: "cache", title: "Token cache hits", format: percent, top: 100,
         note: "Tokens that this gateway had verified before. How often backends find a response in their cache only they know: backend_cache_reads_total on their ops listeners, and the dashboard." }),
       revoked: new Plot({ id: "revoked", title: "Sessions revoked", format: count,

@@ -19,11 +19,17 @@ function ceiling(v) {
   return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= v * (1 - 1e-9));
 }
 
+// look is how the series with a number is drawn.
+function look(i) {
+  return `series-${i % colours}${i < colours ? "" : " again"}`;
+}
+
 export class Plot {
   // format writes a value with its unit. With a fixed top the scale does not
-  // follow the values.
-  constructor({ id, title, note, format, top, least }) {
-    Object.assign(this, { format, top, least, points: [], names: [] });
+  // follow the values; least is the lowest that it may go. With sparse, series
+  // that are all zero are in the table only.
+  constructor({ id, title, note, format, top, least, sparse }) {
+    Object.assign(this, { format, top, least, sparse, points: [], names: [] });
     const heading = `${id}-title`;
     this.now = make("p", { class: "now" }, "–");
     this.svg = document.createElementNS(svgSpace, "svg");
@@ -56,16 +62,16 @@ export class Plot {
   }
 
   draw(at) {
-    const stats = this.names.map((name) => {
+    const stats = this.names.map((name, i) => {
       const known = this.points.map((p) => p.values.get(name)).filter((v) => Number.isFinite(v));
-      return { name, known, now: this.points.at(-1).values.get(name) };
+      return { name, i, known, now: this.points.at(-1).values.get(name) };
     });
     const most = Math.max(this.least ?? 1, ...stats.flatMap((s) => s.known));
     const top = this.top ?? ceiling(most);
     this.high.textContent = this.format(top);
-    this.svg.replaceChildren(...stats.map(({ name }, i) => this.line(name, i, at, top)));
-    this.legend.replaceChildren(...stats.map(({ name }, i) =>
-      make("li", { class: `series-${i % colours}` }, make("i"), name)));
+    const drawn = stats.filter((s) => !this.sparse || s.known.some((v) => v > 0));
+    this.svg.replaceChildren(...drawn.map(({ name, i }) => this.line(name, i, at, top)));
+    this.legend.replaceChildren(...drawn.map(({ name, i }) => make("li", { class: look(i) }, make("i"), name)));
     this.rows.replaceChildren(...stats.map(({ name, known, now }) => make("tr", {}, make("th", { scope: "row" }, name),
       ...[now, Math.min(...known), Math.max(...known)].map((v) => make("td", {}, Number.isFinite(v) ? this.format(v) : "–")))));
   }
@@ -82,7 +88,7 @@ export class Plot {
       pen = "L";
     }
     const path = document.createElementNS(svgSpace, "path");
-    path.setAttribute("class", `series-${i % colours}`);
+    path.setAttribute("class", look(i));
     path.setAttribute("d", d);
     return path;
   }
