@@ -7,7 +7,7 @@ import { Log } from "./log.js";
 const byId = (id) => document.getElementById(id);
 
 // Those who want less motion get it, in steps that are further apart.
-const every = matchMedia("(prefers-reduced-motion: reduce)").matches ? 10_000 : 2_000;
+const every = matchMedia("(prefers-reduced-motion: reduce)").matches ? 10_000 : 1_000;
 
 const contact = byId("contact"), news = byId("news"), pause = byId("pause");
 const say = (text) => { news.textContent = text; };
