@@ -49,3 +49,28 @@ func TestTail(t *testing.T) {
 		t.Errorf("another log has a tail: %v", tail)
 	}
 }
+
+// Several take the same lines, and one that stops takes nothing from the others.
+func TestTailForSeveral(t *testing.T) {
+	t.Parallel()
+	log, closeLog, err := Open(Config{File: filepath.Join(t.TempDir(), "log"), Format: "json"}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tail := TailOf(log)
+	var got [2]int
+	count := func(i int) func([]byte) { return func([]byte) { got[i]++ } }
+	stop0, stop1 := tail.To(count(0)), tail.To(count(1))
+	log.Info("both")
+	stop0()
+	stop0()
+	log.Info("one")
+	stop1()
+	log.Info("none")
+	if want := [2]int{1, 2}; got != want {
+		t.Errorf("got %v lines, want %v", got, want)
+	}
+	if err := closeLog(); err != nil {
+		t.Error(err)
+	}
+}
