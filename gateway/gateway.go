@@ -10,10 +10,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/gateway/internal/console"
 	"gatehouse/gateway/internal/edge"
 	"gatehouse/gateway/internal/proxy"
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/health"
+	"gatehouse/internal/logging"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/token"
@@ -135,7 +137,7 @@ func (g *Gateway) assemble(o Options) error {
 		health.Check{Name: "redis", Run: g.redis.Check},
 		health.Check{Name: "feed", Run: g.checkFeed},
 	)
-	g.ops = ops.New(g.checker, g.log)
+	g.ops = ops.New(g.checker, g.log, ops.Page{Prefix: console.Prefix, Handle: console.New(logging.TailOf(g.log)).Handle})
 	return nil
 }
 
