@@ -61,6 +61,9 @@ value that is not here fails them, and so does a metric that is here and that no
 This page is generated from package ` + "`internal/telemetry`" + `.
 %s`
 
+// root is the repository, seen from here, where go generate and tests run.
+const root = "../.."
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "docs:", err)
