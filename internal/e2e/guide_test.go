@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"maps"
 	"os"
 	"os/exec"
@@ -18,8 +19,8 @@ var guides = []string{"README.md", "docs/tenancy.md", "docs/limits.md", "docs/ke
 // notRun are blocks of commands, by their first line, that this test cannot run,
 // and why. Every other block of every page is run.
 var notRun = map[string]string{
-	"make run":                  "is what this test's own servers stand in for; it has tests in internal/stack/cmd/run",
-	"make test":                 "is what runs this test",
+	"make run\n":                "is what this test's own servers stand in for; it has tests in internal/stack/cmd/run",
+	"make test\n":               "is what runs this test",
 	"docker compose up":         "needs a container engine",
 	"secret() { docker compose": "needs a container engine",
 	"backend keys rotate":       "waits until a key is known everywhere; the tests of keys do it",
@@ -77,6 +78,7 @@ func TestGuides(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", strings.NewReplacer(
 		"https://localhost:8443", s.Gateways[0].HTTPS,
 		"/etc/gatehouse", checkout,
+		"acme", "acme-"+strings.ToLower(rand.Text()[:8]), // whose id is taken after the first time
 	).Replace(script.String()))
 	cmd.Dir = checkout
 	cmd.Env = append(mover(t, "").Env, "PATH="+filepath.Dir(s.Backends[0].Path())+":"+os.Getenv("PATH"), "HOME="+checkout)
