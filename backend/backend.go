@@ -18,6 +18,7 @@ import (
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/cache"
+	"gatehouse/backend/internal/catalogue"
 	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/housekeeping"
 	"gatehouse/backend/internal/logstream"
@@ -148,6 +149,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	}
 	sessions := &session.Service{Directory: directory, Announcer: announcer}
 	contacts := &contact.Service{Directory: directory, Cache: cached, Verdicts: verdicts}
+	catalogues := &catalogue.Service{Directory: directory, Cache: cached, Verdicts: verdicts}
 	users := &user.Service{
 		Directory:  directory,
 		Announcer:  announcer,
@@ -199,7 +201,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		}),
 		checker: checker,
 		server: newServer(app, routes(checker, features{
-			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants, override: overrides,
+			auth: accounts, session: sessions, contact: contacts, catalogue: catalogues, user: users, audit: trails, tenant: tenants, override: overrides,
 			streams: streams, keys: keys,
 		}), checker, log),
 		ops: ops.New(checker, log),

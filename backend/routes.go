@@ -1,10 +1,12 @@
 package backend
 
 import (
+	"slices"
 	"time"
 
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
+	"gatehouse/backend/internal/catalogue"
 	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/logstream"
 	"gatehouse/backend/internal/override"
@@ -18,22 +20,23 @@ import (
 
 // features are the services that answer requests.
 type features struct {
-	auth     *auth.Service
-	session  *session.Service
-	contact  *contact.Service
-	user     *user.Service
-	audit    *audit.Service
-	tenant   *tenant.Service
-	override *override.Service
-	streams  *logstream.Service
-	keys     *token.Keyring
+	auth      *auth.Service
+	session   *session.Service
+	contact   *contact.Service
+	catalogue *catalogue.Service
+	user      *user.Service
+	audit     *audit.Service
+	tenant    *tenant.Service
+	override  *override.Service
+	streams   *logstream.Service
+	keys      *token.Keyring
 }
 
 // routes lists every operation that the backend serves. It is the same set as
 // that of api/openapi.yaml, with the same roles, which a test holds.
 func routes(probe *health.Checker, f features) []web.Route {
 	a, s, c, u, t := f.auth, f.session, f.contact, f.user, f.tenant
-	return []web.Route{
+	all := []web.Route{
 		{Method: "GET", Path: "/health", Access: web.Public, Handle: handleHealth(probe)},
 		{Method: "GET", Path: "/api/v1/health", Access: web.Public, Handle: handleHealth(probe)},
 		{Method: "GET", Path: "/api/v1/ping", Access: web.Public, Handle: handlePing},
@@ -88,6 +91,7 @@ func routes(probe *health.Checker, f features) []web.Route {
 		{Method: "PUT", Path: "/api/v1/address-book/{id}", Handle: c.HandleUpdate},
 		{Method: "DELETE", Path: "/api/v1/address-book/{id}", Handle: c.HandleDelete},
 	}
+	return slices.Concat(all, f.catalogue.Emitters().Routes(), f.catalogue.Recipients().Routes(), f.catalogue.Products().Routes())
 }
 
 // jwksMaxAge is for how long the public keys may be kept. With the time between

@@ -58,6 +58,16 @@ const (
 
 	ContactImport Action = "contact.import"
 	ContactExport Action = "contact.export"
+
+	EmitterCreate   Action = "emitter.create"
+	EmitterUpdate   Action = "emitter.update"
+	EmitterDelete   Action = "emitter.delete"
+	RecipientCreate Action = "recipient.create"
+	RecipientUpdate Action = "recipient.update"
+	RecipientDelete Action = "recipient.delete"
+	ProductCreate   Action = "product.create"
+	ProductUpdate   Action = "product.update"
+	ProductDelete   Action = "product.delete"
 )
 
 // Actions lists every action.
@@ -69,6 +79,8 @@ func Actions() []string {
 		InvitationCreate, InvitationUse, InvitationDelete,
 		TenantCreate, TenantUpdate, TenantSuspend, TenantResume, TenantDelete, TenantMove, LimitsUpdate,
 		ContactImport, ContactExport,
+		EmitterCreate, EmitterUpdate, EmitterDelete, RecipientCreate, RecipientUpdate, RecipientDelete,
+		ProductCreate, ProductUpdate, ProductDelete,
 	} {
 		names = append(names, string(a))
 	}

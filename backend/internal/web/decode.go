@@ -28,7 +28,8 @@ const (
 // are optional, and those also tagged null:"absent" may be null instead. Unknown,
 // repeated, missing and other null members, wrong types, invalid UTF-8 and
 // trailing data are refused, with all findings at once. A member may be a list of
-// structs, to which the same applies.
+// structs, to which the same applies; the members of an embedded struct count as
+// those of the struct around it.
 func (r *Request) Decode(dst any) error {
 	if !isJSON(r.ctx.Request.Header.ContentType()) {
 		return problem.New(problem.UnsupportedMediaType)
@@ -70,7 +71,24 @@ func (f *findings) add(pointer, code, message string) {
 
 // object reads the members of the object at a pointer into a struct.
 func (f *findings) object(pointer string, members map[string]jsontext.Value, v reflect.Value) {
+	f.members(pointer, members, v)
+	unknown := make([]string, 0, len(members))
+	for name := range members {
+		unknown = append(unknown, name)
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		f.add(pointer+"/"+escapePointer(name), "unknown_field", "is not a field of this request")
+	}
+}
+
+// members reads those that a struct has, and takes them out of the map.
+func (f *findings) members(pointer string, members map[string]jsontext.Value, v reflect.Value) {
 	for i := range v.NumField() {
+		if v.Type().Field(i).Anonymous {
+			f.members(pointer, members, v.Field(i))
+			continue
+		}
 		tag := v.Type().Field(i).Tag
 		name, options, _ := strings.Cut(tag.Get("json"), ",")
 		at := pointer + "/" + name // our own names need no escape
@@ -90,14 +108,6 @@ func (f *findings) object(pointer string, members map[string]jsontext.Value, v r
 				f.add(at, "invalid_type", "must be "+wanted(t))
 			}
 		}
-	}
-	unknown := make([]string, 0, len(members))
-	for name := range members {
-		unknown = append(unknown, name)
-	}
-	slices.Sort(unknown)
-	for _, name := range unknown {
-		f.add(pointer+"/"+escapePointer(name), "unknown_field", "is not a field of this request")
 	}
 }
 
