@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/quagmt/udecimal"
 )
 
@@ -147,6 +148,13 @@ func (c *checker) digits(name, s string, low, high int) bool {
 	}
 	c.add("format", name, expected, s, "")
 	return false
+}
+
+// id checks the identifier of a row, if there is one.
+func (c *checker) id(name, s string) {
+	if s != "" && (len(s) != 36 || uuid.Validate(s) != nil) { // other lengths are other spellings
+		c.add("format", name, "UUID", s, "")
+	}
 }
 
 // cnpj and cpf check an identification, if there is one; code is the rejection

@@ -13,9 +13,9 @@ func span(low, high int) string { return itoa(low) + "–" + itoa(high) }
 func (c *checker) head(d *Document) {
 	c.at("")
 	c.enum("status", string(d.Status), statuses)
-	if c.need("modelo", d.Modelo) {
-		c.enum("modelo", d.Modelo, modelos)
-	}
+	c.id("emitter_id", d.EmitterID)
+	c.id("recipient_id", d.RecipientID)
+	c.code("modelo", d.Modelo, modelos)
 	if d.Versao != "" && d.Versao != Layout {
 		c.add("versao", "versao", Layout, d.Versao, "")
 	}
