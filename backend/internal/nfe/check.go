@@ -35,7 +35,7 @@ func (c *checker) in(list string, index int, group string) {
 func (c *checker) path(name string) string {
 	var b strings.Builder
 	if c.list != "" {
-		b.WriteString("/" + c.list + "/" + strconv.Itoa(c.index))
+		b.WriteString("/" + c.list + "/" + itoa(c.index))
 	}
 	if c.group != "" {
 		b.WriteString("/" + c.group)
@@ -53,7 +53,7 @@ func (c *checker) add(rule RuleID, name, expected, actual, code string) {
 	case len(c.findings) > maxFindings:
 		return
 	case len(c.findings) == maxFindings:
-		c.findings = append(c.findings, Finding{Rule: "findings.more", Severity: Error, Expected: strconv.Itoa(maxFindings)})
+		c.findings = append(c.findings, Finding{Rule: "findings.more", Severity: Error, Expected: itoa(maxFindings)})
 		return
 	}
 	r := rulesByID[rule]
@@ -64,6 +64,10 @@ func (c *checker) add(rule RuleID, name, expected, actual, code string) {
 		Path: c.path(name), Rule: rule, Severity: r.Severity, Expected: expected, Actual: clip(actual), Code: code,
 	})
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func span(low, high int) string { return itoa(low) + "–" + itoa(high) }
 
 // clip shortens what is shown of a value and makes it safe to show.
 func clip(s string) string {
@@ -113,7 +117,7 @@ func (c *checker) text(name, s string, low, high int, breaks bool) {
 		return
 	}
 	if n < low || n > high {
-		c.add("text.length", name, fmt.Sprintf("%d–%d", low, high), strconv.Itoa(n), "")
+		c.add("text.length", name, span(low, high), itoa(n), "")
 	}
 	if isSpace(s[0]) || isSpace(s[len(s)-1]) {
 		c.add("text.space", name, "", s, "")

@@ -1,13 +1,6 @@
 package nfe
 
-import (
-	"strconv"
-	"time"
-)
-
-func itoa(n int) string { return strconv.Itoa(n) }
-
-func span(low, high int) string { return itoa(low) + "–" + itoa(high) }
+import "time"
 
 // head checks what identifies a document and its operation.
 func (c *checker) head(d *Document) {
