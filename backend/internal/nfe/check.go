@@ -61,7 +61,7 @@ func (c *checker) add(rule RuleID, name, expected, actual, code string) {
 		code = r.Codes[0]
 	}
 	c.findings = append(c.findings, Finding{
-		Path: c.path(name), Rule: rule, Severity: r.Severity, Expected: expected, Actual: clip(actual), Code: code,
+		Path: c.path(name), Rule: rule, Severity: r.Severity, Expected: clip(expected, 200), Actual: clip(actual, 100), Code: code,
 	})
 }
 
@@ -69,9 +69,9 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 func span(low, high int) string { return itoa(low) + "–" + itoa(high) }
 
-// clip shortens what is shown of a value and makes it safe to show.
-func clip(s string) string {
-	const most = 100
+// clip shortens what is shown of a value to so many characters and makes it safe
+// to show.
+func clip(s string, most int) string {
 	if len(s) <= most && utf8.ValidString(s) {
 		return s
 	}
