@@ -310,11 +310,13 @@ func TestEdit(t *testing.T) {
 
 func TestValidateVoid(t *testing.T) {
 	t.Parallel()
-	good := VoidRange{Ambiente: "1", Modelo: "55", Serie: "1", NumeroInicial: "5", NumeroFinal: "9", Justificativa: "Falha do sistema de vendas"}
+	good := VoidRange{EmitterID: someID, Ambiente: "1", Modelo: "55", Serie: "1", NumeroInicial: "5", NumeroFinal: "9", Justificativa: "Falha do sistema de vendas"}
 	if got := ValidateVoid(&good); len(got) > 0 {
 		t.Errorf("a good range: %+v", got)
 	}
 	for want, change := range map[string]func(*VoidRange){
+		"required /emitter_id 225":       func(r *VoidRange) { r.EmitterID = "" },
+		"format /emitter_id 225":         func(r *VoidRange) { r.EmitterID = "1" },
 		"required /ambiente 225":         func(r *VoidRange) { r.Ambiente = "" },
 		"code.unknown /modelo 225":       func(r *VoidRange) { r.Modelo = "57" },
 		"required /tipo_emissao 225":     func(r *VoidRange) { r.Modelo = "65" },
