@@ -544,7 +544,8 @@ func isEnvelope(s *openapi3.Schema, paged bool) bool {
 }
 
 // loose returns the objects in a schema that would let a member pass which
-// the document does not know. With all set, every member must be required.
+// the document does not know. With all set, every member must be required,
+// unless the object leaves out those that have no value.
 func loose(s *openapi3.Schema, where string, all bool) (found []string) {
 	walk(s, where, func(s *openapi3.Schema, where string) {
 		if !s.Type.Is("object") {
@@ -566,7 +567,7 @@ func loose(s *openapi3.Schema, where string, all bool) (found []string) {
 			}
 		}
 		for _, name := range sortedKeys(s.Properties) {
-			if all && !slices.Contains(s.Required, name) {
+			if all && !slices.Contains(s.Required, name) && s.Extensions["x-sparse"] != true {
 				found = append(found, fmt.Sprintf("%s: member %s is not required", where, name))
 			}
 		}
