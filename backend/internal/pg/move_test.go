@@ -3,7 +3,6 @@ package pg_test
 import (
 	"log/slog"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
