@@ -130,7 +130,7 @@ generate: bin/sqlc ## Write what is generated: queries, settings' docs, …
 	go generate $(PACKAGES)
 
 .PHONY: verify
-verify: verify/format verify/modules verify/generated verify/queries ## Fail when generated code, docs, formatting or go.mod are stale, or a query breaks a rule
+verify: verify/format verify/modules verify/generated verify/queries verify/deploy ## Fail when generated code, docs, formatting or go.mod are stale, a query breaks a rule, or what is in deploy/ does not fit
 
 .PHONY: verify/format
 verify/format:
@@ -175,6 +175,13 @@ verify/queries: bin/sqlc
 	@echo '== queries keep to the rules of sqlc.yaml'
 	@go test -tags vet -timeout $(TIMEOUT) $(TESTFLAGS) -run '^TestVet$$' ./backend/internal/pg
 
+# Outside the workspace, since it needs Kubernetes' own code; a minute or two on a
+# cold cache.
+.PHONY: verify/deploy
+verify/deploy: ## Check manifests, images, Compose files and units against their own rules and the programs
+	@echo '== what is in deploy/ fits the programs'
+	@GOWORK=off go -C internal/tools/deploy test -timeout $(TIMEOUT) $(TESTFLAGS) ./...
+
 .PHONY: vuln
 vuln: bin/govulncheck ## Look for known vulnerabilities that the code reaches (asks the public database)
 	@set -e; for m in $(MODULES); do \
@@ -190,7 +197,7 @@ clean: ## Remove the development data and the built programs; the tools stay
 # Developer tools. Each go.mod pins its tools; a tool is built again when its
 # go.mod or the Go version changes. Generated code is committed, so that
 # running and testing need none of them.
-TOOL_MODULES := internal/tools/sqlc internal/tools/golangci-lint internal/tools/light
+TOOL_MODULES := internal/tools/sqlc internal/tools/golangci-lint internal/tools/light internal/tools/deploy
 TOOLS        := bin/sqlc bin/golangci-lint bin/actionlint bin/benchstat bin/govulncheck
 GO_STAMP     := bin/.built-with-$(shell go env GOVERSION)
 
