@@ -79,6 +79,20 @@ test/prometheus: ## Run the tests of rules, alerts and dashboards, with promtool
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./deploy/... ./internal/promtest
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) -run '^TestPrometheus$$' ./internal/e2e
 
+# Needs Docker with Compose 2.24 or newer, and nothing else.
+COMPOSE_TEST := docker compose -f docker-compose.yml -f deploy/docker/compose.test.yml
+.PHONY: test/compose
+test/compose: ## Start everything in containers, sign in and use it, remove it all
+	@trap '$(COMPOSE_TEST) down --volumes --timeout 20' EXIT; \
+	$(COMPOSE_TEST) build; \
+	$(COMPOSE_TEST) run --rm test || { $(COMPOSE_TEST) logs --tail 50; exit 1; }
+
+.PHONY: images
+images: ## Build both container images, gatehouse/gateway and gatehouse/backend (VERSION=…)
+	@set -e; for program in gateway backend; do \
+		docker build -f deploy/docker/$$program.Dockerfile --build-arg VERSION='$(VERSION)' --build-arg REVISION="$$(git rev-parse HEAD)" -t gatehouse/$$program:'$(VERSION)' .; \
+	done
+
 # A million contacts and what belongs to them: two minutes and a gigabyte.
 .PHONY: test/plans
 test/plans: ## Explain every query at volume: index conditions, rows read per row returned
