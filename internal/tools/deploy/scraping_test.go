@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -111,6 +112,31 @@ func TestScraping(t *testing.T) {
 			if e := m.Spec.Endpoints[0]; !strings.Contains(config, "scrape_interval: "+string(e.Interval)+"\n") {
 				t.Errorf("%s: every %s", m.Name, e.Interval)
 			}
+		}
+	}
+}
+
+// The function of the guide makes rules of the operator out of those of Prometheus.
+func TestRulesOfTheOperator(t *testing.T) {
+	guide := read(t, "docs/DEPLOYMENT_GUIDE.md")
+	begin := strings.Index(guide, "kubectl_rule() {")
+	if begin < 0 {
+		t.Fatal("the guide has no kubectl_rule")
+	}
+	function, _, _ := strings.Cut(guide[begin:], "\n")
+	for _, name := range []string{"recording", "alerts"} {
+		cmd := exec.Command("sh", "-c", function+"; kubectl_rule "+name)
+		cmd.Dir = root
+		text, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rule monitoring.PrometheusRule
+		if err := yaml.UnmarshalStrict(text, &rule); err != nil {
+			t.Fatal(err)
+		}
+		if rule.Kind != "PrometheusRule" || rule.Name != "gatehouse-"+name || len(rule.Spec.Groups) == 0 || len(rule.Spec.Groups[0].Rules) == 0 {
+			t.Errorf("%s: %+v", name, rule)
 		}
 	}
 }
