@@ -2,7 +2,9 @@ package deploy
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -182,5 +184,52 @@ func TestSameImages(t *testing.T) {
 		if image := p.Services[name].Image; !strings.Contains(read(t, "deploy/kubernetes/overlays/dev/"+name+".yaml"), "image: "+image+"\n") {
 			t.Errorf("%s is %s here, another one in Kubernetes", name, image)
 		}
+	}
+}
+
+// What was drawn stays, however often the containers start, and nobody but the
+// service that a file is for can read it.
+func TestSecretsAreDrawnOnce(t *testing.T) {
+	dir := t.TempDir()
+	draw := func() map[string]string {
+		if out, err := exec.Command("sh", filepath.Join(root, "deploy/docker/secrets.sh"), dir).CombinedOutput(); err != nil {
+			t.Fatalf("secrets.sh: %v\n%s", err, out)
+		}
+		files := map[string]string{}
+		found, err := filepath.Glob(filepath.Join(dir, "*/*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			info, err := os.Stat(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s may be read by others: %v", f, info.Mode())
+			}
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[f] = string(text)
+		}
+		return files
+	}
+	first := draw()
+	if second := draw(); !maps.Equal(first, second) {
+		t.Error("the second start has other secrets")
+	}
+	values := map[string]string{}
+	for f, text := range first {
+		if strings.Contains(f, "/private/") && !strings.Contains(f, "/tls.") {
+			if values[text] != "" {
+				t.Errorf("%s and %s are the same", f, values[text])
+			}
+			values[text] = f
+		}
+	}
+	if len(values) < 10 {
+		t.Errorf("only %d secrets were drawn", len(values))
 	}
 }
