@@ -28,6 +28,8 @@ var notRun = map[string]string{
 	"backend keys revoke -all":  "revokes every key; the tests of keys do it",
 	"prometheus --config.file":  "goes on until it is stopped; TestPrometheus starts it",
 	"make bench":                "measures for minutes",
+	"make load":                 "measures for minutes; it has tests in internal/stack/cmd/load",
+	"bin/k6 run":                "is for another system",
 	"go test ":                  "measures",
 	"make test/plans":           "takes minutes and a gigabyte",
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -42,7 +41,7 @@ func (s settings) environment() ([]string, error) {
 	}
 	path, err := filepath.Abs(s.accessLog)
 	if err != nil {
-		return nil, errors.Join(errors.New("ACCESS_LOG"), err)
+		return nil, fmt.Errorf("ACCESS_LOG: %w", err)
 	}
 	return []string{"LOG_FILE=" + path}, nil
 }
