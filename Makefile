@@ -126,6 +126,22 @@ bench/compare: ## Measure a request's CPU time here and in other proxies, on Lin
 bench/backend: ## Measure requests per CPU second of backend, PostgreSQL and Redis beside pgbench, on Linux (BENCHBACKEND=flags)
 	go run ./loadtest/backend $(BENCHBACKEND)
 
+# DURATION=90s shortens or lengthens the run, SCALE=4 multiplies its rates and
+# users, PROFILE=1 takes CPU profiles, ACCESS_LOG=file keeps the gateways' lines:
+# what stands on make's command line reaches the program as its environment.
+.PHONY: load
+load: bin/k6 ## Run a k6 scenario against a stack of its own (SCENARIO=smoke DURATION=… SCALE=…)
+	@go build ./internal/stack/cmd/load ./gateway/cmd/gateway ./backend/cmd/backend
+	@go build -o bin/load ./internal/stack/cmd/load
+	@exec bin/load $(SCENARIO)
+
+# The script that it writes is loadtest/results/replay.js. SPEED=2 is twice as fast.
+.PHONY: load/replay
+load/replay: bin/k6 ## Play a gateway's access log again, without its secrets (LOG=file SPEED=1)
+	@[ -n '$(LOG)' ] || { echo 'load/replay: name the log, as in make load/replay LOG=gateway.log'; exit 2; }
+	@go run ./loadtest/replay -speed $(or $(SPEED),1) -o loadtest/results/replay.js '$(LOG)'
+	@$(MAKE) --no-print-directory load SCENARIO=replay
+
 # Without a bound most of the time goes into making inputs small that are merely
 # new.
 .PHONY: fuzz
@@ -282,26 +298,27 @@ vendor/swagger-ui: ## Fetch the files of Swagger UI that the API reference embed
 .PHONY: clean
 clean: ## Remove the development data and the built programs; the tools stay
 	go run ./internal/stack/cmd/run -clean
-	rm -f bin/gateway bin/backend bin/run
+	rm -f bin/gateway bin/backend bin/run bin/load
 
 # Developer tools. Each go.mod pins its tools; a tool is built again when its
 # go.mod or the Go version changes. Generated code is committed, so that
 # running and testing need none of them.
-TOOL_MODULES := internal/tools/sqlc internal/tools/golangci-lint internal/tools/light internal/tools/deploy internal/tools/audit
+TOOL_MODULES := internal/tools/sqlc internal/tools/golangci-lint internal/tools/light internal/tools/k6 internal/tools/deploy internal/tools/audit
 TOOLS        := bin/sqlc bin/golangci-lint bin/actionlint bin/benchstat bin/govulncheck bin/go-licenses
 GO_STAMP     := bin/.built-with-$(shell go env GOVERSION)
 
 .PHONY: tools
-tools: $(TOOLS) ## Build the developer tools into bin/, but for what only a release needs
+tools: $(TOOLS) ## Build the developer tools into bin/, but for k6 and what only a release needs
 
 bin/sqlc: internal/tools/sqlc/go.mod
 bin/golangci-lint: internal/tools/golangci-lint/go.mod
 bin/actionlint bin/benchstat bin/govulncheck: internal/tools/light/go.mod
+bin/k6: internal/tools/k6/go.mod
 bin/go-licenses bin/cyclonedx-gomod: internal/tools/audit/go.mod
 
 # The last element of the import path, but for a major version, picks a tool out of
 # those of its module. None needs a C compiler.
-$(TOOLS) bin/cyclonedx-gomod: $(GO_STAMP)
+$(TOOLS) bin/k6 bin/cyclonedx-gomod: $(GO_STAMP)
 	@set -e; module=$(patsubst %/go.mod,%,$(filter %/go.mod,$^)); \
 	path=$$(GOWORK=off go -C "$$module" list tool | grep -E '/$(@F)(/v[0-9]+)?$$'); \
 	echo "building $@ from $$module"; \

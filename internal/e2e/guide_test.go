@@ -31,6 +31,8 @@ var notRun = map[string]string{
 	"psql ":                     "is what TestBackup runs",
 	"backend migrate":           "is what TestBackup runs",
 	"make bench":                "measures for minutes",
+	"make load":                 "measures for minutes; it has tests in internal/stack/cmd/load",
+	"bin/k6 run":                "is for another system",
 	"go test ":                  "measures",
 	"make test/plans":           "takes minutes and a gigabyte",
 	"gateway check":             "checks the settings of a deployment; make verify/deploy runs it with those of deploy/",
