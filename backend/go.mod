@@ -19,6 +19,9 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/pressly/goose/v3 v3.29.0
+	// Exact decimals without allocation: 128-bit coefficients, 19 decimals, and
+	// math/big beyond. Of its kind it rounds nothing on its own.
+	github.com/quagmt/udecimal v1.10.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/valyala/fasthttp v1.77.0
 	golang.org/x/crypto v0.58.0
