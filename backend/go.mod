@@ -19,8 +19,8 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/pressly/goose/v3 v3.29.0
-	// Exact decimals without allocation: 128-bit coefficients, 19 decimals, and
-	// math/big beyond. Of its kind it rounds nothing on its own.
+	// Decimals without allocation: 128-bit coefficients with math/big beyond, exact
+	// to 19 decimals, which is more than the layout multiplies up to.
 	github.com/quagmt/udecimal v1.10.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/valyala/fasthttp v1.77.0
