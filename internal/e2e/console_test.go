@@ -2,12 +2,9 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"gatehouse/internal/browsertest"
@@ -17,7 +14,6 @@ import (
 // TestConsole looks at a gateway's console as an operator does: plots move under
 // load, the log is followed, a backend that stops turns red and one that comes
 // back turns green, nobody else is asked for anything and nothing is complained of.
-// With GATEHOUSE_SCREENSHOTS it leaves pictures in that directory.
 func TestConsole(t *testing.T) {
 	page := browsertest.Open(t)
 	s := ownStack(t, stack.Options{Backends: 2})
@@ -42,7 +38,7 @@ func TestConsole(t *testing.T) {
 	if background == other {
 		t.Errorf("a backend that is down looks as one that is up: %s", background)
 	}
-	shoot(t, page)
+	shoot(t, page, "console")
 	if err := s.Backends[1].Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -70,27 +66,4 @@ func keepAsking(t *testing.T, s *stack.Stack) {
 		}
 	}()
 	t.Cleanup(func() { <-done })
-}
-
-// shoot looks at the page in each of its forms, none of which may be wider than
-// the window.
-func shoot(t *testing.T, page *browsertest.Page) {
-	t.Helper()
-	directory := os.Getenv("GATEHOUSE_SCREENSHOTS")
-	for _, form := range []struct {
-		name   string
-		scheme string
-		width  int64
-	}{{"light", "light", 1280}, {"dark", "dark", 1280}, {"phone", "light", 320}, {"desktop", "light", 1280}} {
-		scheme := &emulation.MediaFeature{Name: "prefers-color-scheme", Value: form.scheme}
-		page.Run(chromedp.EmulateViewport(form.width, 900), emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{scheme}))
-		var width int64
-		page.Run(chromedp.Evaluate(`document.documentElement.scrollWidth`, &width))
-		if width > form.width {
-			t.Errorf("%s: the page is %d wide in a window of %d", form.name, width, form.width)
-		}
-		if directory != "" {
-			page.Screenshot(filepath.Join(directory, "console-"+form.name+".png"))
-		}
-	}
 }

@@ -32,7 +32,7 @@ var notRun = map[string]string{
 	"make test/plans":           "takes minutes and a gigabyte",
 }
 
-var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+var shellBlock = regexp.MustCompile("(?m)^```sh\n((?:[^`\n].*\n|\n)*)```$")
 
 // Whoever pastes the commands of the guides into a shell, top to bottom, gets
 // what the guides say: no command fails, and no answer is an error.
@@ -82,7 +82,7 @@ func TestGuides(t *testing.T) {
 		"acme", "acme-"+strings.ToLower(rand.Text()[:8]), // whose id is taken after the first time
 	).Replace(script.String()))
 	cmd.Dir = checkout
-	cmd.Env = append(mover(t, "").Env, "PATH="+filepath.Dir(s.Backends[0].Path())+":"+os.Getenv("PATH"), "HOME="+checkout)
+	cmd.Env = slices.Concat(mover(t, "").Env, []string{"PATH=" + filepath.Dir(s.Backends[0].Path()) + ":" + os.Getenv("PATH"), "HOME=" + checkout})
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.Contains(string(out), `"request_id"`) || strings.Count(string(out), "Ada Lovelace") < 2 {
 		t.Errorf("the guides' commands: %v\n%s", err, out)
