@@ -106,6 +106,97 @@ type LoginFailure struct {
 	Since    time.Time
 }
 
+type NfeEmitter struct {
+	TenantID                         string
+	ID                               uuid.UUID
+	Cnpj                             string
+	Cpf                              string
+	RazaoSocial                      string
+	NomeFantasia                     string
+	InscricaoEstadual                string
+	InscricaoEstadualSubstTributario string
+	InscricaoMunicipal               string
+	Cnae                             string
+	RegimeTributario                 string
+	Logradouro                       string
+	Numero                           string
+	Complemento                      string
+	Bairro                           string
+	CodigoMunicipio                  string
+	Municipio                        string
+	Uf                               string
+	Cep                              string
+	CodigoPais                       string
+	Pais                             string
+	Telefone                         string
+	SearchKey                        string
+	Version                          int64
+	CreatedAt                        time.Time
+	UpdatedAt                        time.Time
+}
+
+type NfeProduct struct {
+	TenantID              string
+	ID                    uuid.UUID
+	Codigo                string
+	Ean                   string
+	Descricao             string
+	Ncm                   string
+	Cest                  string
+	Cfop                  string
+	Unidade               string
+	ValorUnitario         string
+	ValorFrete            string
+	ValorSeguro           string
+	ValorDesconto         string
+	ValorOutrasDespesas   string
+	IcmsCst               string
+	IcmsAliquota          *string
+	IpiCst                string
+	IpiAliquota           *string
+	PisCst                string
+	PisAliquota           *string
+	CofinsCst             string
+	CofinsAliquota        *string
+	InformacoesAdicionais string
+	Ativo                 bool
+	SearchKey             string
+	Version               int64
+	CreatedAt             time.Time
+	UpdatedAt             time.Time
+}
+
+type NfeRecipient struct {
+	TenantID           string
+	ID                 uuid.UUID
+	TipoPessoa         string
+	Cnpj               string
+	Cpf                string
+	IDEstrangeiro      string
+	RazaoSocial        string
+	NomeFantasia       string
+	InscricaoEstadual  string
+	InscricaoMunicipal string
+	InscricaoSuframa   string
+	IndicadorIe        string
+	Email              string
+	Logradouro         string
+	Numero             string
+	Complemento        string
+	Bairro             string
+	CodigoMunicipio    string
+	Municipio          string
+	Uf                 string
+	Cep                string
+	CodigoPais         string
+	Pais               string
+	Telefone           string
+	SearchKey          string
+	Version            int64
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+}
+
 type RefreshToken struct {
 	TenantID       string
 	Hash           []byte
