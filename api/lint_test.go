@@ -544,10 +544,14 @@ func isEnvelope(s *openapi3.Schema, paged bool) bool {
 }
 
 // loose returns the objects in a schema that would let a member pass which
-// the document does not know. With all set, every member must be required.
+// the document does not know. With all set, every member must be required,
+// unless the object leaves out those that have no value.
 func loose(s *openapi3.Schema, where string, all bool) (found []string) {
 	walk(s, where, func(s *openapi3.Schema, where string) {
 		if !s.Type.Is("object") {
+			return
+		}
+		if s.Extensions["x-opaque"] == true {
 			return
 		}
 		if s.AdditionalProperties.Schema != nil {
@@ -566,7 +570,7 @@ func loose(s *openapi3.Schema, where string, all bool) (found []string) {
 			}
 		}
 		for _, name := range sortedKeys(s.Properties) {
-			if all && !slices.Contains(s.Required, name) {
+			if all && !slices.Contains(s.Required, name) && s.Extensions["x-sparse"] != true {
 				found = append(found, fmt.Sprintf("%s: member %s is not required", where, name))
 			}
 		}
@@ -592,8 +596,12 @@ func looseMap(s *openapi3.Schema, where string) (found []string) {
 }
 
 // unbounded returns the values in a schema that have no type, or no least and
-// largest value or length.
+// largest value or length. Where an operation judges values by rules of its own it
+// looks at nothing.
 func unbounded(s *openapi3.Schema, where string) (found []string) {
+	if s.Extensions["x-unbounded"] == true {
+		return nil
+	}
 	walk(s, where, func(s *openapi3.Schema, where string) {
 		switch {
 		case len(s.Enum) > 0:

@@ -58,6 +58,16 @@ const (
 
 	ContactImport Action = "contact.import"
 	ContactExport Action = "contact.export"
+
+	NfeCreate    Action = "nfe.create"
+	NfeUpdate    Action = "nfe.update"
+	NfeDelete    Action = "nfe.delete"
+	NfeIssue     Action = "nfe.issue"
+	NfeAuthorize Action = "nfe.authorize"
+	NfeReject    Action = "nfe.reject"
+	NfeDeny      Action = "nfe.deny"
+	NfeCancel    Action = "nfe.cancel"
+	NfeVoid      Action = "nfe.void"
 )
 
 // Actions lists every action.
@@ -69,6 +79,7 @@ func Actions() []string {
 		InvitationCreate, InvitationUse, InvitationDelete,
 		TenantCreate, TenantUpdate, TenantSuspend, TenantResume, TenantDelete, TenantMove, LimitsUpdate,
 		ContactImport, ContactExport,
+		NfeCreate, NfeUpdate, NfeDelete, NfeIssue, NfeAuthorize, NfeReject, NfeDeny, NfeCancel, NfeVoid,
 	} {
 		names = append(names, string(a))
 	}
