@@ -551,6 +551,9 @@ func loose(s *openapi3.Schema, where string, all bool) (found []string) {
 		if !s.Type.Is("object") {
 			return
 		}
+		if s.Extensions["x-opaque"] == true {
+			return
+		}
 		if s.AdditionalProperties.Schema != nil {
 			found = append(found, looseMap(s, where)...)
 			return
@@ -593,8 +596,12 @@ func looseMap(s *openapi3.Schema, where string) (found []string) {
 }
 
 // unbounded returns the values in a schema that have no type, or no least and
-// largest value or length.
+// largest value or length. Where an operation judges values by rules of its own it
+// looks at nothing.
 func unbounded(s *openapi3.Schema, where string) (found []string) {
+	if s.Extensions["x-unbounded"] == true {
+		return nil
+	}
 	walk(s, where, func(s *openapi3.Schema, where string) {
 		switch {
 		case len(s.Enum) > 0:

@@ -68,6 +68,15 @@ const (
 	ProductCreate   Action = "product.create"
 	ProductUpdate   Action = "product.update"
 	ProductDelete   Action = "product.delete"
+	NfeCreate    Action = "nfe.create"
+	NfeUpdate    Action = "nfe.update"
+	NfeDelete    Action = "nfe.delete"
+	NfeIssue     Action = "nfe.issue"
+	NfeAuthorize Action = "nfe.authorize"
+	NfeReject    Action = "nfe.reject"
+	NfeDeny      Action = "nfe.deny"
+	NfeCancel    Action = "nfe.cancel"
+	NfeVoid      Action = "nfe.void"
 )
 
 // Actions lists every action.
@@ -81,6 +90,7 @@ func Actions() []string {
 		ContactImport, ContactExport,
 		EmitterCreate, EmitterUpdate, EmitterDelete, RecipientCreate, RecipientUpdate, RecipientDelete,
 		ProductCreate, ProductUpdate, ProductDelete,
+		NfeCreate, NfeUpdate, NfeDelete, NfeIssue, NfeAuthorize, NfeReject, NfeDeny, NfeCancel, NfeVoid,
 	} {
 		names = append(names, string(a))
 	}

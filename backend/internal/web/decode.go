@@ -62,6 +62,41 @@ func decode(body []byte, dst any) error {
 	return &problem.Error{Code: problem.ValidationFailed, Fields: f[:min(len(f), maxFindings)]}
 }
 
+// DecodeSparse is as [Request.Decode] for an object that may lack anything: members
+// of dst may be missing or null, and it is as deep as its type. Of unknown members
+// and wrong types only the first is reported.
+func (r *Request) DecodeSparse(dst any) error {
+	if !isJSON(r.ctx.Request.Header.ContentType()) {
+		return problem.New(problem.UnsupportedMediaType)
+	}
+	return decodeSparse(r.ctx.Request.Body(), dst)
+}
+
+func decodeSparse(body []byte, dst any) error {
+	if tooDeep(body) {
+		return problem.Newf(problem.InvalidJSON, "The request body is nested deeper than %d levels.", maxDepth)
+	}
+	if jsontext.Value(body).Kind() != '{' && jsontext.Value(body).IsValid() {
+		return notAnObject()
+	}
+	err := json.Unmarshal(body, dst, json.RejectUnknownMembers(true))
+	var semantic *json.SemanticError
+	if err == nil || isSyntactic(err) || !errors.As(err, &semantic) {
+		if err != nil {
+			return decodeProblem(body, err)
+		}
+		return nil
+	}
+	field := problem.Field{Name: string(semantic.JSONPointer), Code: "invalid_type", Message: "must be of another type"}
+	switch {
+	case errors.Is(err, json.ErrUnknownName):
+		field.Code, field.Message = "unknown_field", "is not a field of this request"
+	case semantic.GoType != nil:
+		field.Message = "must be " + wanted(semantic.GoType)
+	}
+	return &problem.Error{Code: problem.ValidationFailed, Fields: []problem.Field{field}}
+}
+
 // findings are what is wrong with the members of a body.
 type findings []problem.Field
 
