@@ -55,13 +55,17 @@ type cacheWorld struct {
 	plain   *testServer
 	emitter string
 	nfe     invoiceBody // a draft
+	// entries are the paths of an entry of each kind of the catalogue.
+	entries map[string]string
 }
 
 // reads are the answers that come from the cache.
 func (w *cacheWorld) reads() []func(s *testServer) answer {
 	var list []func(s *testServer) answer
 	for _, path := range []string{"/api/v1/auth/me", "/api/v1/address-book/" + w.contact, "/api/v1/address-book?sort=name&count=exact",
-		w.nfe.path(), "/api/v1/nfe?count=exact", "/api/v1/nfe/summary"} {
+		w.nfe.path(), "/api/v1/nfe?count=exact", "/api/v1/nfe/summary",
+		w.entries["emitter"], "/api/v1/nfe/emitters?count=exact", w.entries["recipient"], "/api/v1/nfe/recipients",
+		w.entries["product"], "/api/v1/nfe/products?q=p"} {
 		for _, by := range []actor{w.admin, w.spare} {
 			list = append(list, func(s *testServer) answer { return s.do("GET", path, by.Access, nil) })
 		}
@@ -78,6 +82,13 @@ func newCacheWorld(s *testServer, tenant string, operator actor) *cacheWorld {
 	s.do("POST", "/api/v1/address-book", w.admin.Access, contactBody()).want(s.t, 201).into(s.t, &made)
 	w.contact = made.ID
 	w.emitter = s.emitter(tenant)
+	w.entries = map[string]string{}
+	for name, kind := range catalogueKinds {
+		body := kind.body()
+		body[kind.unique] = kind.other // the emitter has the first
+		s.do("POST", kind.path, w.admin.Access, body).want(s.t, 201).into(s.t, &made)
+		w.entries[name] = kind.path + "/" + made.ID
+	}
 	s.do("POST", "/api/v1/nfe", w.admin.Access, nfeBody(w.emitter, 1)).want(s.t, 201).into(s.t, &w.nfe)
 	return w
 }
@@ -90,6 +101,24 @@ func nfeWrite(steps ...string) write {
 			w.plain.step(w.admin.Access, w.nfe, name).want(s.t, 200).into(s.t, &w.nfe)
 		}
 		return s.step(w.admin.Access, w.nfe, steps[len(steps)-1])
+	}
+}
+
+// entryWrite makes, replaces or deletes an entry of a kind of the catalogue.
+func entryWrite(method, name string) write {
+	return func(s *testServer, w *cacheWorld) answer {
+		kind := catalogueKinds[name]
+		body := kind.body()
+		switch method {
+		case "POST":
+			body[kind.unique] = map[string]any{"cnpj": "12345678000195", "codigo": "PAO-3"}[kind.unique]
+			return s.do(method, kind.path, w.admin.Access, body)
+		case "PUT":
+			body[kind.unique] = kind.other
+			body[map[string]string{"cnpj": "razao_social", "codigo": "descricao"}[kind.unique]] = "Another name"
+			return s.do(method, w.entries[name], w.admin.Access, body)
+		}
+		return s.do(method, w.entries[name], w.admin.Access, nil)
 	}
 }
 
@@ -113,6 +142,9 @@ var writes = map[string]write{
 		body["name"] = "Zoe"
 		return s.do("PUT", "/api/v1/address-book/"+w.contact, w.admin.Access, body)
 	},
+	"createEmitter": entryWrite("POST", "emitter"), "updateEmitter": entryWrite("PUT", "emitter"), "deleteEmitter": entryWrite("DELETE", "emitter"),
+	"createRecipient": entryWrite("POST", "recipient"), "updateRecipient": entryWrite("PUT", "recipient"), "deleteRecipient": entryWrite("DELETE", "recipient"),
+	"createProduct": entryWrite("POST", "product"), "updateProduct": entryWrite("PUT", "product"), "deleteProduct": entryWrite("DELETE", "product"),
 	"createNfe": func(s *testServer, w *cacheWorld) answer {
 		return s.do("POST", "/api/v1/nfe", w.admin.Access, nfeBody(w.emitter, 2))
 	},

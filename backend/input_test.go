@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/backend/internal/dbtest"
+	"gatehouse/backend/internal/nfe"
 	"gatehouse/internal/token"
 )
 
@@ -92,8 +93,9 @@ func newInputs(t *testing.T) inputs {
 func (w *inputWorld) unique() string { return fmt.Sprintf("u%06d", w.next.Add(1)) }
 
 // judgedByRules are operations whose values are judged by the rules of invoices;
-// TestNfeValues and TestNfeSteps try them.
+// TestNfeValues, TestNfeSteps and TestCatalogueRefusals try them.
 var judgedByRules = []string{
+	"createEmitter", "updateEmitter", "createRecipient", "updateRecipient", "createProduct", "updateProduct",
 	"validateNfe", "createNfe", "updateNfe", "issueNfe", "authorizeNfe", "rejectNfe", "denyNfe", "cancelNfe", "voidNfeRange",
 }
 
@@ -131,7 +133,10 @@ var baseBodies = map[string]func(c *inputs) (body map[string]any, bearer string)
 	},
 	"createContact": func(c *inputs) (map[string]any, string) { return contactBody(), c.world.admin.Access },
 	"updateContact": func(c *inputs) (map[string]any, string) { return contactBody(), c.world.admin.Access },
-	"validateNfe":   nfeInput, "createNfe": nfeInput,
+	"createEmitter": entryInput("emitter"), "updateEmitter": entryInput("emitter"),
+	"createRecipient": entryInput("recipient"), "updateRecipient": entryInput("recipient"),
+	"createProduct": entryInput("product"), "updateProduct": entryInput("product"),
+	"validateNfe": nfeInput, "createNfe": nfeInput,
 	"updateNfe": func(c *inputs) (map[string]any, string) {
 		body, bearer := nfeInput(c)
 		body["version"] = 1
@@ -164,6 +169,25 @@ const (
 	someMoment   = "2026-11-22T09:30:00-03:00"
 	someKey      = "35260711222333000181550010000001231482193759"
 )
+
+func entryInput(name string) func(c *inputs) (map[string]any, string) {
+	return func(c *inputs) (map[string]any, string) {
+		kind := catalogueKinds[name]
+		body := kind.body()
+		body[kind.unique] = map[string]any{"cnpj": freshCNPJ(int(c.world.next.Add(1))), "codigo": c.world.unique()}[kind.unique]
+		return body, c.world.admin.Access
+	}
+}
+
+// freshCNPJ is a CNPJ that no other number has.
+func freshCNPJ(n int) string {
+	base := fmt.Sprintf("%08d0001", n)
+	digits, ok := nfe.CNPJDigits(base)
+	if !ok {
+		panic(base)
+	}
+	return base + digits
+}
 
 func nfeInput(c *inputs) (map[string]any, string) {
 	return nfeBody(c.world.ids["emitters"], 1), c.world.admin.Access

@@ -160,7 +160,7 @@ func newParty(s *testServer, operator *credentials, dedicated bool) *party {
 	p.ids["address-book"] = p.keys["createContact"].id
 	p.do("POST", "/api/v1/address-book/import", admin, "name,gender,age,address,phone,email\r\n"+
 		fmt.Sprintf("Imported %s,male,40,Street %s,%s,in@%s.example\r\n", mark, mark, p.phone, mark), "Content-Type", "text/csv").want(t, 200)
-	p.invoices(t, adminURL)
+	p.invoices(t)
 	p.spent = p.member.Refresh
 	p.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": p.member.Refresh}).want(t, 200).into(t, &p.member.pair)
 	p.do("POST", "/api/v1/auth/login", "", map[string]any{
@@ -177,19 +177,20 @@ func newParty(s *testServer, operator *credentials, dedicated bool) *party {
 
 // invoices makes parties, two documents that were issued and a draft, with
 // something in every table.
-func (p *party) invoices(t *testing.T, adminURL config.Secret) {
+func (p *party) invoices(t *testing.T) {
 	t.Helper()
-	id := func(kind, columns, values string) string {
-		p.ids[kind] = uuid.NewString()
-		dbtest.Exec(t, adminURL, "insert into tenant.nfe_"+kind+" (tenant_id, id, search_key, "+columns+") values ($1, $2, $3, "+values+")",
-			p.tenant, p.ids[kind], "key "+p.mark)
-		return p.ids[kind]
+	// Two of each, so that every list has a second page.
+	for i := range 2 {
+		emitter, recipient, product := emitterBody(), recipientBody(), productBody()
+		emitter["cnpj"], emitter["razao_social"] = randomCNPJ(), "Emitter "+p.mark
+		recipient["cnpj"], recipient["razao_social"] = randomCNPJ(), "Recipient "+p.mark
+		product["codigo"] = fmt.Sprint(p.mark, i)
+		p.keyed("createEmitter", &p.member, "/api/v1/nfe/emitters", emitter)
+		p.keyed("createRecipient", &p.member, "/api/v1/nfe/recipients", recipient)
+		p.keyed("createProduct", &p.member, "/api/v1/nfe/products", product)
 	}
-	emitter := id("emitters", "cnpj, razao_social, inscricao_estadual, regime_tributario, logradouro, numero, bairro, codigo_municipio, municipio, uf, cep",
-		"'11222333000181', 'Emitter', '110042490114', '3', 'Rua', '10', 'Centro', '3550308', 'São Paulo', 'SP', '01001000'")
-	recipient := id("recipients", "tipo_pessoa, cnpj, razao_social, inscricao_estadual, indicador_ie, logradouro, numero, bairro, codigo_municipio, municipio, uf",
-		"'J', '12ABC34501DE35', 'Recipient', '110042490114', '1', 'Avenida', '1000', 'Bela Vista', '3550308', 'São Paulo', 'SP'")
-	product := id("products", "codigo", "'code'")
+	emitter, recipient, product := p.keys["createEmitter"].id, p.keys["createRecipient"].id, p.keys["createProduct"].id
+	p.ids["emitters"], p.ids["recipients"], p.ids["products"] = emitter, recipient, product
 	for _, steps := range [][]string{{"issue", "authorize", "cancel"}, {"issue", "reject", "issue", "deny"}} {
 		body := nfeBody(emitter, 1)
 		delete(body, "destinatario")
@@ -211,6 +212,12 @@ func (p *party) invoices(t *testing.T, adminURL config.Secret) {
 	p.keyed("voidNfeRange", &p.admin, "/api/v1/nfe/void-range", map[string]any{
 		"emitter_id": emitter, "ambiente": "2", "modelo": "55", "serie": "1", "numero_inicial": "10", "numero_final": "12", "justificativa": "Range " + p.mark,
 	})
+}
+
+// randomCNPJ is one that nobody else has.
+func randomCNPJ() string {
+	n, _ := strconv.Atoi(digits(1e8)[1:])
+	return freshCNPJ(n)
 }
 
 // step carries out a step in the life of a document, with an Idempotency-Key.
