@@ -32,11 +32,37 @@ func number(s string) (udecimal.Decimal, bool) {
 	if s == "" {
 		return udecimal.Zero, true
 	}
-	if s[0] == '+' || len(s) > longestNumber {
+	if _, _, ok := shape(s); !ok {
 		return udecimal.Zero, false
 	}
 	d, err := udecimal.Parse(s)
 	return d, err == nil
+}
+
+// shape counts the digits of -?\d+(\.\d+)? before the point, zeros in front aside,
+// and behind it, and reports whether s has that form and a length to be parsed. The
+// library alone would take a plus as well, and in long texts two signs.
+func shape(s string) (integer, fraction int, ok bool) {
+	point, start, whole := -1, 0, 0
+	if s != "" && s[0] == '-' {
+		start = 1
+	}
+	for i := start; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '.' && point < 0:
+			point = i
+		case c < '0' || c > '9':
+			return 0, 0, false
+		case point >= 0:
+			fraction++
+		case c != '0' || integer > 0:
+			integer++
+			whole++
+		default:
+			whole++
+		}
+	}
+	return integer, fraction, whole > 0 && (point < 0 || fraction > 0) && len(s) <= longestNumber
 }
 
 // MarshalText writes the amount with two decimals, or as it was given when it is

@@ -25,17 +25,19 @@ const (
 // client sends.
 type Document struct {
 	// Set by the server.
-	ID                   string    `json:"id,omitzero"`     // UUID
-	NfeID                string    `json:"nfe_id,omitzero"` // access key, 44 characters; empty until issue
-	Status               Status    `json:"status,omitzero"` // empty is read as draft
-	DataAutorizacao      Timestamp `json:"data_autorizacao,omitzero"`
-	DataCancelamento     Timestamp `json:"data_cancelamento,omitzero"`
-	ProtocoloAutorizacao string    `json:"protocolo_autorizacao,omitzero"` // 15 digits
-	MotivoCancelamento   string    `json:"motivo_cancelamento,omitzero"`   // 15–255
-	IssuedAt             Timestamp `json:"issued_at,omitzero"`
-	CreatedAt            Timestamp `json:"created_at,omitzero"`
-	UpdatedAt            Timestamp `json:"updated_at,omitzero"`
-	Version              int64     `json:"version,omitzero"` // of the row, for optimistic locking
+	ID                    string    `json:"id,omitzero"`     // UUID
+	NfeID                 string    `json:"nfe_id,omitzero"` // access key, 44 characters; empty until issue
+	Status                Status    `json:"status,omitzero"` // empty is read as draft
+	DataAutorizacao       Timestamp `json:"data_autorizacao,omitzero"`
+	DataCancelamento      Timestamp `json:"data_cancelamento,omitzero"`
+	ProtocoloAutorizacao  string    `json:"protocolo_autorizacao,omitzero"`  // 15 digits
+	CodigoDenegacao       string    `json:"codigo_denegacao,omitzero"`       // 110, 301, 302 or 303
+	ProtocoloCancelamento string    `json:"protocolo_cancelamento,omitzero"` // 15 digits
+	MotivoCancelamento    string    `json:"motivo_cancelamento,omitzero"`    // 15–255
+	IssuedAt              Timestamp `json:"issued_at,omitzero"`
+	CreatedAt             Timestamp `json:"created_at,omitzero"`
+	UpdatedAt             Timestamp `json:"updated_at,omitzero"`
+	Version               int64     `json:"version,omitzero"` // of the row, for optimistic locking
 
 	// Identification.
 	EmitterID                 string    `json:"emitter_id,omitzero"`
