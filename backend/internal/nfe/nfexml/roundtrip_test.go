@@ -23,6 +23,8 @@ var elsewhere = map[string]string{
 	"Status":                        "is told by the protocol",
 	"DataAutorizacao":               "is told by the protocol",
 	"ProtocoloAutorizacao":          "is told by the protocol",
+	"CodigoDenegacao":               "is told by the protocol",
+	"ProtocoloCancelamento":         "is told by an event",
 	"DataCancelamento":              "is told by an event",
 	"MotivoCancelamento":            "is told by an event",
 	"IssuedAt":                      "is of the row",

@@ -7,17 +7,17 @@ import (
 )
 
 func totals(d *nfe.Document) []node {
-	sum := func(of func(*nfe.Item) nfe.Money) func() string {
-		return func() string { return sumOf(d, of) }
+	sum := func(of func(nfe.Sums) udecimal.Decimal) func() string {
+		return func() string { return string(nfe.Cents(of(nfe.Sum(d.Itens)))) }
 	}
 	const zero = "0.00"
 	return []node{
 		group("ICMSTot",
-			derived("vBC", sum(func(i *nfe.Item) nfe.Money { return has(i.ICMS).ValorBC })),
-			derived("vICMS", sum(func(i *nfe.Item) nfe.Money { return has(i.ICMS).Valor })),
+			derived("vBC", sum(func(s nfe.Sums) udecimal.Decimal { return s.BCICMS })),
+			derived("vICMS", sum(func(s nfe.Sums) udecimal.Decimal { return s.ICMS })),
 			required("vICMSDeson", &d.ValorICMSDesonerado, zero),
 			constant("vFCP", zero),
-			derived("vBCST", sum(func(i *nfe.Item) nfe.Money { return has(i.ICMS).ValorBCST })),
+			derived("vBCST", sum(func(s nfe.Sums) udecimal.Decimal { return s.BCST })),
 			required("vST", &d.ValorST, zero),
 			required("vFCPST", &d.ValorFCPST, zero),
 			constant("vFCPSTRet", zero),
@@ -28,8 +28,8 @@ func totals(d *nfe.Document) []node {
 			required("vII", &d.ValorII, zero),
 			required("vIPI", &d.ValorIPI, zero),
 			required("vIPIDevol", &d.ValorIPIDevolvido, zero),
-			derived("vPIS", sum(func(i *nfe.Item) nfe.Money { return has(i.PIS).Valor })),
-			derived("vCOFINS", sum(func(i *nfe.Item) nfe.Money { return has(i.COFINS).Valor })),
+			derived("vPIS", sum(func(s nfe.Sums) udecimal.Decimal { return s.PIS })),
+			derived("vCOFINS", sum(func(s nfe.Sums) udecimal.Decimal { return s.COFINS })),
 			required("vOutro", &d.ValorOutrasDespesas, zero),
 			required("vNF", &d.ValorTotal, zero),
 			leaf("vTotTrib", &d.ValorImpostos),
@@ -37,22 +37,4 @@ func totals(d *nfe.Document) []node {
 		group("ISSQNtot", leaf("vServ", &d.ValorServicos)),
 		opaque("IBSCBSTot", &d.IBSCBS),
 	}
-}
-
-// has returns a group that may be missing.
-func has[T any](p *T) *T {
-	if p == nil {
-		return new(T)
-	}
-	return p
-}
-
-func sumOf(d *nfe.Document, of func(*nfe.Item) nfe.Money) string {
-	var sum udecimal.Decimal
-	for i := range d.Itens {
-		if v, ok := of(&d.Itens[i]).Number(); ok {
-			sum = sum.Add(v)
-		}
-	}
-	return string(nfe.Cents(sum))
 }
