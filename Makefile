@@ -182,6 +182,17 @@ vuln: bin/govulncheck ## Look for known vulnerabilities that the code reaches (a
 		GOWORK=off bin/govulncheck -C "$$m" ./...; \
 	done
 
+# The test beside the files holds them to the sums of the version that it names.
+SWAGGER_UI := 5.35.0
+
+.PHONY: vendor/swagger-ui
+vendor/swagger-ui: ## Fetch the files of Swagger UI that the API reference embeds (needs npm)
+	@set -e; to="$(CURDIR)/gateway/internal/reference/swagger-ui"; \
+	from=$$(mktemp -d); trap 'rm -rf "$$from"' EXIT; cd "$$from"; \
+	npm pack --silent swagger-ui-dist@$(SWAGGER_UI) >/dev/null; tar -xzf swagger-ui-dist-$(SWAGGER_UI).tgz; \
+	for f in swagger-ui-bundle.js swagger-ui.css; do gzip -9nc "package/$$f" > "$$to/$$f.gz"; done; \
+	cp package/LICENSE package/NOTICE package/swagger-ui-bundle.js.LICENSE.txt "$$to"
+
 .PHONY: clean
 clean: ## Remove the development data and the built programs; the tools stay
 	go run ./internal/stack/cmd/run -clean

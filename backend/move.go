@@ -34,7 +34,10 @@ func MoveTenant(ctx context.Context, c AdminConfig, o MoveOptions, log *slog.Log
 		if err != nil {
 			return err
 		}
-		mover := &move.Mover{Main: c.MigrateURL, Directory: directory, TenantHash: c.Logging.TenantHash, Log: log}
+		if hash := c.Logging.TenantHash(o.Tenant); hash != "" {
+			log = log.With("tenant", hash)
+		}
+		mover := &move.Mover{Main: c.MigrateURL, Directory: directory, Log: log}
 		if o.Undo {
 			moved, err = mover.Undo(ctx, o.Tenant)
 			return err

@@ -10,10 +10,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatehouse/gateway/internal/console"
 	"gatehouse/gateway/internal/edge"
 	"gatehouse/gateway/internal/proxy"
+	"gatehouse/gateway/internal/reference"
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/health"
+	"gatehouse/internal/logging"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/token"
@@ -55,7 +58,7 @@ type Gateway struct {
 }
 
 // localOperations are what the gateway can answer by itself, by operationId.
-var localOperations = []string{"getOpenAPI", "explainLimits", "getShadowLimits"}
+var localOperations = []string{"getOpenAPI", "getReference", "getReferenceFile", "explainLimits", "getShadowLimits"}
 
 // listener is a socket that is open and not served yet.
 type listener struct {
@@ -117,9 +120,11 @@ func (g *Gateway) assemble(o Options) error {
 		g.config.Admission.Bounds(len(g.config.Proxy.Backends)*g.config.Proxy.MaxConns))
 
 	end, err := edge.Dispatch(g.table, map[string]edge.Handler{
-		"getOpenAPI":      edge.Document(g.table),
-		"explainLimits":   edge.Fresh(g.follows.fresh, g.limits.Explain(g.table)),
-		"getShadowLimits": edge.Fresh(g.follows.fresh, g.limits.ReportShadow),
+		"getOpenAPI":       edge.Document(g.table),
+		"getReference":     reference.Handle,
+		"getReferenceFile": reference.Handle,
+		"explainLimits":    edge.Fresh(g.follows.fresh, g.limits.Explain(g.table)),
+		"getShadowLimits":  edge.Fresh(g.follows.fresh, g.limits.ReportShadow),
 	}, g.proxy.Handle)
 	if err != nil {
 		return err
@@ -135,7 +140,7 @@ func (g *Gateway) assemble(o Options) error {
 		health.Check{Name: "redis", Run: g.redis.Check},
 		health.Check{Name: "feed", Run: g.checkFeed},
 	)
-	g.ops = ops.New(g.checker, g.log)
+	g.ops = ops.New(g.checker, g.log, ops.Page{Prefix: console.Prefix, Handle: console.New(logging.TailOf(g.log)).Handle})
 	return nil
 }
 

@@ -564,6 +564,42 @@ func TestOpenAPIDocument(t *testing.T) {
 	}
 }
 
+// The reference's files come packed to those who take that, under a policy that
+// lets the page load them, and only there.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	page := r.do(t, "GET", "/docs", nil, "")
+	if page.status != 200 || page.header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.body, "docs/swagger-ui.css") {
+		t.Fatalf("page = %+v", page)
+	}
+	plain := r.do(t, "GET", "/docs/swagger-ui.css", nil, "")
+	packed := r.do(t, "GET", "/docs/swagger-ui.css", map[string]string{"Accept-Encoding": "br, gzip"}, "")
+	if plain.header.Get("Content-Encoding") != "" || packed.header.Get("Content-Encoding") != "gzip" || 4*len(packed.body) > len(plain.body) {
+		t.Errorf("plain %v, packed %v", plain.header, packed.header)
+	}
+	tag := packed.header.Get("Etag")
+	if tag == "" || tag == plain.header.Get("Etag") || plain.header.Get("Vary") != "Accept-Encoding" {
+		t.Errorf("tags %q and %q, Vary %q", plain.header.Get("Etag"), tag, plain.header.Get("Vary"))
+	}
+	again := r.do(t, "GET", "/docs/swagger-ui.css", map[string]string{"Accept-Encoding": "gzip", "If-None-Match": tag}, "")
+	if again.status != 304 || again.body != "" {
+		t.Errorf("with its tag = %d %q", again.status, again.body)
+	}
+	for _, a := range []answer{page, plain, packed, again} {
+		if got := a.header.Values("Content-Security-Policy"); len(got) != 1 || !strings.Contains(got[0], "script-src 'self'") || strings.Contains(got[0], "unsafe") ||
+			a.header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%v", a.header)
+		}
+	}
+	for _, name := range []string{"index.html", "nothing", "reference.go", "..%2freference.go", "swagger-ui.css.gz"} {
+		a := r.do(t, "GET", "/docs/"+name, nil, "")
+		if got := a.header.Get("Content-Security-Policy"); a.status != 404 && a.status != 400 || !strings.HasPrefix(got, "default-src 'none'; frame") {
+			t.Errorf("%s = %d under %q", name, a.status, got)
+		}
+	}
+}
+
 // ops asks the ops listener.
 func (r *rig) ops(t testing.TB, path string) (int, string) {
 	t.Helper()

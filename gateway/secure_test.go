@@ -20,7 +20,7 @@ const secureLines = "Content-Security-Policy: default-src 'none'; frame-ancestor
 	"Permissions-Policy: accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(), " +
 	"display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), " +
 	"idle-detection=(), magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), " +
-	"publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), web-share=(), xr-spatial-tracking=()\r\n" +
+	"publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()\r\n" +
 	"Referrer-Policy: no-referrer\r\n" +
 	"X-Content-Type-Options: nosniff\r\n" +
 	"X-Dns-Prefetch-Control: off\r\n" +

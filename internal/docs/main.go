@@ -1,5 +1,5 @@
 // Command docs writes what is generated for readers: .env.example,
-// docs/configuration.md, docs/errors.md and docs/metrics.md. `make generate` runs
+// docs/API_DOCUMENTATION.md, docs/configuration.md, docs/errors.md and docs/metrics.md. `make generate` runs
 // it, and `make verify` fails when its output is stale.
 package main
 
@@ -61,6 +61,9 @@ value that is not here fails them, and so does a metric that is here and that no
 This page is generated from package ` + "`internal/telemetry`" + `.
 %s`
 
+// root is the repository, seen from here, where go generate and tests run.
+const root = "../.."
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "docs:", err)
@@ -84,11 +87,16 @@ func run() error {
 		}
 		sections = append(sections, own...)
 	}
+	operations, err := operationsPage()
+	if err != nil {
+		return fmt.Errorf("api/openapi.yaml: %w", err)
+	}
 	for name, content := range map[string]string{
-		".env.example":          config.EnvExample(sections),
-		"docs/configuration.md": configurationHead + config.Table(sections),
-		"docs/errors.md":        fmt.Sprintf(errorsHead, exampleProblem(), problem.Table()),
-		"docs/metrics.md":       fmt.Sprintf(metricsHead, telemetry.Document()),
+		".env.example":              config.EnvExample(sections),
+		"docs/API_DOCUMENTATION.md": operations,
+		"docs/configuration.md":     configurationHead + config.Table(sections),
+		"docs/errors.md":            fmt.Sprintf(errorsHead, exampleProblem(), problem.Table()),
+		"docs/metrics.md":           fmt.Sprintf(metricsHead, telemetry.Document()),
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
 			return err

@@ -18,7 +18,9 @@ import (
 )
 
 func init() {
-	openapi3filter.RegisterBodyDecoder("text/vcard", openapi3filter.PlainBodyDecoder)
+	for _, plain := range []string{"text/vcard", "text/html", "text/css"} {
+		openapi3filter.RegisterBodyDecoder(plain, openapi3filter.PlainBodyDecoder)
+	}
 }
 
 var document = sync.OnceValues(func() (*openapi3.T, error) {

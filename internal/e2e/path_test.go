@@ -113,6 +113,8 @@ func TestPublicOperations(t *testing.T) {
 	c.do("GET", "/health", "", nil).want(200)
 	c.do("GET", "/api/v1/health", "", nil).want(200)
 	c.do("GET", "/openapi.json", "", nil).want(200)
+	c.do("GET", "/docs", "", nil).want(200)
+	c.do("GET", "/docs/reference.css", "", nil).want(200)
 }
 
 // One request's lines in both processes carry the ID that the client got.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func TestTail(t *testing.T) {
 		text := logged(t, Config{Format: format}, func(log *slog.Logger) {
 			tail := TailOf(log.With("x", 1))
 			log.Info("before")
-			tail.To(func(line []byte) {
+			stop := tail.To(func(line []byte) {
 				var fields map[string]any
 				if err := json.Unmarshal(line, &fields); err != nil || line[len(line)-1] != '\n' {
 					t.Errorf("LOG_FORMAT=%s: %q: %v", format, line, err)
@@ -32,7 +33,7 @@ func TestTail(t *testing.T) {
 			log.With("request_id", "r-1").Warn("slow")
 			log.WithGroup("g").Error("grouped", "a", 1)
 			Log(log, time.Now(), slog.LevelInfo, "fast", []slog.Attr{slog.String("route", "/x")})
-			tail.To(nil)
+			stop()
 			log.Info("after")
 		})
 		want := []string{
@@ -47,5 +48,30 @@ func TestTail(t *testing.T) {
 	}
 	if tail := TailOf(slog.New(slog.DiscardHandler)); tail != nil {
 		t.Errorf("another log has a tail: %v", tail)
+	}
+}
+
+// Several take the same lines, and one that stops takes nothing from the others.
+func TestTailForSeveral(t *testing.T) {
+	t.Parallel()
+	log, closeLog, err := Open(Config{File: filepath.Join(t.TempDir(), "log"), Format: "json"}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tail := TailOf(log)
+	var got [2]int
+	count := func(i int) func([]byte) { return func([]byte) { got[i]++ } }
+	stop0, stop1 := tail.To(count(0)), tail.To(count(1))
+	log.Info("both")
+	stop0()
+	stop0()
+	log.Info("one")
+	stop1()
+	log.Info("none")
+	if want := [2]int{1, 2}; got != want {
+		t.Errorf("got %v lines, want %v", got, want)
+	}
+	if err := closeLog(); err != nil {
+		t.Error(err)
 	}
 }

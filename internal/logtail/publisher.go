@@ -28,6 +28,7 @@ type Publisher struct {
 	// The rest belongs to Run.
 	filters []string
 	heard   time.Time // when somebody wanted something
+	untake  func()    // ends what the tail hands over; nil while nothing is wanted
 }
 
 // NewPublisher returns a publisher, which does nothing before Run. There is one
@@ -47,7 +48,7 @@ func NewPublisher(c Config, client *redisconn.Client, tail *logging.Tail) *Publi
 // Run publishes what is wanted until ctx is done, and then what is left.
 func (p *Publisher) Run(ctx context.Context) {
 	defer func() {
-		p.tail.To(nil)
+		p.rest()
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
 		p.flush(last)
@@ -79,7 +80,7 @@ func (p *Publisher) ask(ctx context.Context) {
 		if err == nil && p.wanted.Load() != nil && now.Sub(p.heard) >= wantedFor {
 			p.filters = nil
 			p.wanted.Store(nil)
-			p.tail.To(nil)
+			p.rest()
 		}
 		return
 	}
@@ -91,7 +92,17 @@ func (p *Publisher) ask(ctx context.Context) {
 	p.filters = filters
 	matchers := matchersOf(filters)
 	p.wanted.Store(&matchers)
-	p.tail.To(p.offer)
+	if p.untake == nil {
+		p.untake = p.tail.To(p.offer)
+	}
+}
+
+// rest takes no more lines.
+func (p *Publisher) rest() {
+	if p.untake != nil {
+		p.untake()
+		p.untake = nil
+	}
 }
 
 // matchersOf leaves out filters that cannot be read: those who want them are of

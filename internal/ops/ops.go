@@ -31,12 +31,20 @@ import (
 // Server is the ops listener of one process.
 type Server struct {
 	checker *health.Checker
+	pages   []Page
 	server  *fasthttp.Server
 }
 
+// Page is what one process has beside what all have.
+type Page struct {
+	// Prefix is how its paths begin, with a slash at both ends.
+	Prefix string
+	Handle fasthttp.RequestHandler
+}
+
 // New returns a server that is not listening yet.
-func New(checker *health.Checker, log *slog.Logger) *Server {
-	s := &Server{checker: checker}
+func New(checker *health.Checker, log *slog.Logger, pages ...Page) *Server {
+	s := &Server{checker: checker, pages: pages}
 	s.server = &fasthttp.Server{
 		Handler:               s.handle,
 		Name:                  "gatehouse",
@@ -90,8 +98,25 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx) {
 	case strings.HasPrefix(path, pprofPrefix):
 		pprofhandler.PprofHandler(ctx)
 	default:
-		ctx.Error("not found; here are /metrics, /health/live, /health/ready and /debug/pprof/", fasthttp.StatusNotFound)
+		s.answerPage(ctx, path)
 	}
+}
+
+func (s *Server) answerPage(ctx *fasthttp.RequestCtx, path string) {
+	here := "/metrics, /health/live, /health/ready"
+	for _, p := range s.pages {
+		switch {
+		case strings.HasPrefix(path, p.Prefix):
+			p.Handle(ctx)
+			return
+		case path+"/" == p.Prefix:
+			ctx.Response.Header.Set("Location", p.Prefix) // not absolute: a proxy may be in between
+			ctx.SetStatusCode(fasthttp.StatusMovedPermanently)
+			return
+		}
+		here += ", " + p.Prefix
+	}
+	ctx.Error("not found; here are "+here+" and /debug/pprof/", fasthttp.StatusNotFound)
 }
 
 // ready does not pass on the request's context, which is used again after the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttputil"
 
 	"gatehouse/internal/goldentest"
@@ -386,5 +388,52 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 	cancel()
 	if err := ops.Probe(ctx, ":"+port); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's end", err)
+	}
+}
+
+// A process's own page is beside what all have, and found without its last slash.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	server := ops.New(health.NewChecker(), slog.New(slog.DiscardHandler), ops.Page{
+		Prefix: "/page/",
+		Handle: func(ctx *fasthttp.RequestCtx) { _, _ = ctx.Write(ctx.Path()) },
+	})
+	ln := fasthttputil.NewInmemoryListener()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	c := &http.Client{
+		Transport: &http.Transport{
+			DialContext:       func(context.Context, string, string) (net.Conn, error) { return ln.Dial() },
+			DisableKeepAlives: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	for path, want := range map[string]string{
+		"/page/":    "200  /page/",
+		"/page/x/y": "200  /page/x/y",
+		"/page":     "301 /page/ ",
+		"/pages":    "404  not found; here are /metrics, /health/live, /health/ready, /page/ and /debug/pprof/",
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://ops"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%d %s %s", resp.StatusCode, resp.Header.Get("Location"), body); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+	if err := server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }

@@ -61,9 +61,7 @@ type Mover struct {
 	Main config.Secret
 	// Directory opens and seals connection strings.
 	Directory *placement.Directory
-	// TenantHash gives the name under which a tenant appears in logs.
-	TenantHash func(tenant string) string
-	Log        *slog.Logger
+	Log       *slog.Logger
 
 	// at, in tests, is called at every point where a process may stop.
 	at func(point string)
@@ -122,7 +120,7 @@ func (m *Mover) Move(ctx context.Context, tenant, to string, ask func() (*url.UR
 	steps := map[string]func(context.Context) error{prepare: r.prepare, copying: r.copy, follow: r.follow, clean: r.clean}
 	for r.move.Step != "" {
 		step := r.move.Step
-		r.Log.Info("moving a tenant", "tenant", r.TenantHash(tenant), "to", to, "step", step)
+		r.Log.Info("moving a tenant", "to", to, "step", step)
 		if err := steps[step](ctx); err != nil {
 			return r.moved, fmt.Errorf("%s: %w", step, err)
 		}

@@ -51,7 +51,7 @@ func newRig(t testing.TB) *rig {
 		t.Cleanup(d.Close)
 		r.backends = append(r.backends, d)
 	}
-	r.mover = &Mover{Main: r.db.OwnerURL, Directory: r.backends[2], TenantHash: strings.ToUpper, Log: slog.New(slog.DiscardHandler)}
+	r.mover = &Mover{Main: r.db.OwnerURL, Directory: r.backends[2], Log: slog.New(slog.DiscardHandler)}
 	r.backends = r.backends[:2]
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/quagmt/udecimal"
 )
 
@@ -34,7 +35,7 @@ func (c *checker) in(list string, index int, group string) {
 func (c *checker) path(name string) string {
 	var b strings.Builder
 	if c.list != "" {
-		b.WriteString("/" + c.list + "/" + strconv.Itoa(c.index))
+		b.WriteString("/" + c.list + "/" + itoa(c.index))
 	}
 	if c.group != "" {
 		b.WriteString("/" + c.group)
@@ -52,7 +53,7 @@ func (c *checker) add(rule RuleID, name, expected, actual, code string) {
 	case len(c.findings) > maxFindings:
 		return
 	case len(c.findings) == maxFindings:
-		c.findings = append(c.findings, Finding{Rule: "findings.more", Severity: Error, Expected: strconv.Itoa(maxFindings)})
+		c.findings = append(c.findings, Finding{Rule: "findings.more", Severity: Error, Expected: itoa(maxFindings)})
 		return
 	}
 	r := rulesByID[rule]
@@ -60,13 +61,17 @@ func (c *checker) add(rule RuleID, name, expected, actual, code string) {
 		code = r.Codes[0]
 	}
 	c.findings = append(c.findings, Finding{
-		Path: c.path(name), Rule: rule, Severity: r.Severity, Expected: expected, Actual: clip(actual), Code: code,
+		Path: c.path(name), Rule: rule, Severity: r.Severity, Expected: clip(expected, 200), Actual: clip(actual, 100), Code: code,
 	})
 }
 
-// clip shortens what is shown of a value and makes it safe to show.
-func clip(s string) string {
-	const most = 100
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func span(low, high int) string { return itoa(low) + "–" + itoa(high) }
+
+// clip shortens what is shown of a value to so many characters and makes it safe
+// to show.
+func clip(s string, most int) string {
 	if len(s) <= most && utf8.ValidString(s) {
 		return s
 	}
@@ -112,7 +117,7 @@ func (c *checker) text(name, s string, low, high int, breaks bool) {
 		return
 	}
 	if n < low || n > high {
-		c.add("text.length", name, fmt.Sprintf("%d–%d", low, high), strconv.Itoa(n), "")
+		c.add("text.length", name, span(low, high), itoa(n), "")
 	}
 	if isSpace(s[0]) || isSpace(s[len(s)-1]) {
 		c.add("text.space", name, "", s, "")
@@ -147,6 +152,13 @@ func (c *checker) digits(name, s string, low, high int) bool {
 	}
 	c.add("format", name, expected, s, "")
 	return false
+}
+
+// id checks the identifier of a row, if there is one.
+func (c *checker) id(name, s string) {
+	if s != "" && (len(s) != 36 || uuid.Validate(s) != nil) { // other lengths are other spellings
+		c.add("format", name, "UUID", s, "")
+	}
 }
 
 // cnpj and cpf check an identification, if there is one; code is the rejection

@@ -39,30 +39,26 @@ func number(s string) (udecimal.Decimal, bool) {
 	return d, err == nil
 }
 
-// shape counts the digits of -?\d+(\.\d+)? before the point, zeros in front aside,
-// and behind it, and reports whether s has that form and a length to be parsed. The
-// library alone would take a plus as well, and in long texts two signs.
+// shape counts the digits of a number before its point, zeros in front aside, and
+// behind it, and reports whether s has none but one sign and one point beside them.
+// The library checks the rest; alone it would take a plus as well, and in long
+// texts two signs.
 func shape(s string) (integer, fraction int, ok bool) {
-	point, start, whole := -1, 0, 0
-	if s != "" && s[0] == '-' {
-		start = 1
-	}
-	for i := start; i < len(s); i++ {
+	point := false
+	for i := range len(s) {
 		switch c := s[i]; {
-		case c == '.' && point < 0:
-			point = i
+		case c == '-' && i == 0:
+		case c == '.' && !point:
+			point = true
 		case c < '0' || c > '9':
 			return 0, 0, false
-		case point >= 0:
+		case point:
 			fraction++
 		case c != '0' || integer > 0:
 			integer++
-			whole++
-		default:
-			whole++
 		}
 	}
-	return integer, fraction, whole > 0 && (point < 0 || fraction > 0) && len(s) <= longestNumber
+	return integer, fraction, len(s) <= longestNumber
 }
 
 // MarshalText writes the amount with two decimals, or as it was given when it is

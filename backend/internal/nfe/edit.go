@@ -1,15 +1,18 @@
 package nfe
 
+import "cmp"
+
 // Edit checks that a draft may become another one, and gives that one what is the
 // server's: identity, status, number and what transitions wrote. A new document is
 // an edit of an empty one. It fails with a *StateError when before is no draft that
 // may change, and with a *RefusedError when before has a number and after would
-// have to take it from another sequence.
+// have to take it from another sequence; a series left out is that of before.
 func Edit(before, after *Document) error {
 	if err := before.Can(ToEdit); err != nil {
 		return err
 	}
 	if before.Numero != "" {
+		after.Serie = cmp.Or(after.Serie, before.Serie)
 		c := &checker{}
 		for _, f := range [...]struct{ name, was, is string }{
 			{"emitente", before.Emitente.Issuer(), after.Emitente.Issuer()},

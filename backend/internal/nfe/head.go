@@ -1,21 +1,14 @@
 package nfe
 
-import (
-	"strconv"
-	"time"
-)
-
-func itoa(n int) string { return strconv.Itoa(n) }
-
-func span(low, high int) string { return itoa(low) + "–" + itoa(high) }
+import "time"
 
 // head checks what identifies a document and its operation.
 func (c *checker) head(d *Document) {
 	c.at("")
 	c.enum("status", string(d.Status), statuses)
-	if c.need("modelo", d.Modelo) {
-		c.enum("modelo", d.Modelo, modelos)
-	}
+	c.id("emitter_id", d.EmitterID)
+	c.id("recipient_id", d.RecipientID)
+	c.code("modelo", d.Modelo, modelos)
 	if d.Versao != "" && d.Versao != Layout {
 		c.add("versao", "versao", Layout, d.Versao, "")
 	}

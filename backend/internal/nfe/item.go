@@ -68,6 +68,7 @@ func (c *checker) items(d *Document) *sums {
 
 // product checks what a line says about what is sold.
 func (c *checker) product(i *Item) {
+	c.id("product_id", i.ProductID)
 	if c.need("codigo", i.Codigo) {
 		c.line("codigo", i.Codigo, 1, 60)
 	}

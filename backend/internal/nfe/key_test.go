@@ -120,6 +120,20 @@ func TestKeyDigitCatchesSingleChanges(t *testing.T) {
 	}
 }
 
+// What the digit cannot tell apart: remainders 0 and 1, and two characters of the
+// same weight, eight places apart, in each other's place.
+func TestKeyDigitCannotTellApart(t *testing.T) {
+	t.Parallel()
+	alphanumeric := "35260712ABC34501DE35550010000001231482193750"
+	swapped := []byte(goodKey)
+	swapped[28], swapped[36] = swapped[36], swapped[28]
+	for of, changed := range map[string]string{alphanumeric: "0" + alphanumeric[1:], goodKey: string(swapped)} {
+		if changed == of || CheckKey(changed)&KeyDigit != 0 {
+			t.Errorf("%s is told from %s", changed, of)
+		}
+	}
+}
+
 func TestComposeRefusesOtherParts(t *testing.T) {
 	t.Parallel()
 	good, _ := ParseKey(goodKey)

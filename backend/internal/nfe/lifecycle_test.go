@@ -289,8 +289,8 @@ func TestEdit(t *testing.T) {
 	before := sample()
 	before.ID, before.Version, before.Numero, before.CodigoNumerico = "id", 4, "123", "48219375"
 	after := sample()
-	after.Contrato = "7"
-	if err := Edit(before, after); err != nil || after.Numero != "123" || after.Version != 4 || after.ID != "id" || after.Contrato != "7" {
+	after.Contrato, after.Serie = "7", ""
+	if err := Edit(before, after); err != nil || after.Serie != "1" || after.Numero != "123" || after.Version != 4 || after.ID != "id" || after.Contrato != "7" {
 		t.Errorf("edited: %+v, %v", after, err)
 	}
 	for want, change := range map[string]func(*Document){
@@ -310,11 +310,13 @@ func TestEdit(t *testing.T) {
 
 func TestValidateVoid(t *testing.T) {
 	t.Parallel()
-	good := VoidRange{Ambiente: "1", Modelo: "55", Serie: "1", NumeroInicial: "5", NumeroFinal: "9", Justificativa: "Falha do sistema de vendas"}
+	good := VoidRange{EmitterID: someID, Ambiente: "1", Modelo: "55", Serie: "1", NumeroInicial: "5", NumeroFinal: "9", Justificativa: "Falha do sistema de vendas"}
 	if got := ValidateVoid(&good); len(got) > 0 {
 		t.Errorf("a good range: %+v", got)
 	}
 	for want, change := range map[string]func(*VoidRange){
+		"required /emitter_id 225":       func(r *VoidRange) { r.EmitterID = "" },
+		"format /emitter_id 225":         func(r *VoidRange) { r.EmitterID = "1" },
 		"required /ambiente 225":         func(r *VoidRange) { r.Ambiente = "" },
 		"code.unknown /modelo 225":       func(r *VoidRange) { r.Modelo = "57" },
 		"required /tipo_emissao 225":     func(r *VoidRange) { r.Modelo = "65" },

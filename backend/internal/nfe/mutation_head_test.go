@@ -2,7 +2,13 @@ package nfe
 
 import "strings"
 
+const someID = "0198c0de-0000-7000-8000-000000000001"
+
 var headMutations = []mutation{
+	{"ids", nil, func(d *Document) { d.EmitterID, d.RecipientID, d.Itens[0].ProductID = someID, someID, someID }, nil},
+	{"no id of an emitter", nil, func(d *Document) { d.EmitterID = someID[1:] }, []string{"format /emitter_id 225"}},
+	{"id in braces", nil, func(d *Document) { d.RecipientID = "{" + someID + "}" }, []string{"format /recipient_id 225"}},
+	{"no id of a product", nil, func(d *Document) { d.Itens[0].ProductID = "x" + someID[1:] }, []string{"format /itens/0/product_id 225"}},
 	{"modelo 57", nil, func(d *Document) { d.Modelo = "57" }, []string{"code.unknown /modelo 225"}},
 	{"versao 3.10", nil, func(d *Document) { d.Versao = "3.10" }, []string{"versao /versao 239"}},
 	{"no versao", nil, func(d *Document) { d.Versao = "" }, nil},
@@ -50,6 +56,9 @@ var headMutations = []mutation{
 	{"CPF with series 969", nil, func(d *Document) { d.Emitente.CNPJ, d.Emitente.CPF, d.Serie = "", "52998224725", "969" }, nil},
 	{"SCAN with series 1", nil, func(d *Document) { d.TipoEmissao, d.JustificativaContingencia = "3", "Sem conexão há horas" },
 		[]string{"serie.range /serie 503"}},
+	{"SCAN with series 899", nil, func(d *Document) {
+		d.TipoEmissao, d.JustificativaContingencia, d.Serie = "3", "Sem conexão há horas", "899"
+	}, []string{"serie.range /serie 503"}},
 	{"SCAN with series 900", nil, func(d *Document) {
 		d.TipoEmissao, d.JustificativaContingencia, d.Serie = "3", "Sem conexão há horas", "900"
 	}, nil},

@@ -46,6 +46,14 @@ var totalMutations = []mutation{
 		d.Itens[0].NCM = "87032310"
 		pay(d, "106.50")
 	}, nil},
+	{"ST left out for motorcycles", sampleParts, func(d *Document) {
+		d.Itens[0].NCM = "87112010"
+		pay(d, "106.50")
+	}, nil},
+	{"ST left out for parts of vehicles", sampleParts, func(d *Document) {
+		d.Itens[0].NCM = "87060010"
+		pay(d, "106.50")
+	}, []string{"total.sum /valor_total 610"}},
 	{"exempt ICMS subtracted", sampleExempt, func(*Document) {}, nil},
 	{"exempt ICMS not subtracted", sampleExempt, func(d *Document) { pay(d, "15.00") }, nil},
 	{"exempt ICMS half subtracted", sampleExempt, func(d *Document) { pay(d, "14.50") }, []string{"total.sum /valor_total 610"}},
@@ -142,6 +150,8 @@ var paymentMutations = []mutation{
 	{"none in company", nil, func(d *Document) { d.Pagamentos = append(d.Pagamentos, Payment{FormaPagamento: "90", Valor: "0"}) },
 		[]string{"payment.none /pagamentos/1/forma_pagamento 904"}},
 	{"paid adjustment", nil, func(d *Document) { d.Finalidade = "3" }, []string{"payment.purpose /pagamentos/0/forma_pagamento 871"}},
+	{"adjustment paid short", nil, func(d *Document) { d.Finalidade, d.Pagamentos[0].Valor = "3", "1.00" },
+		[]string{"payment.purpose /pagamentos/0/forma_pagamento 871"}},
 	{"paid return", nil, func(d *Document) { d.Finalidade, d.Referencias = "4", []Reference{{Tipo: "0", ChaveAcesso: goodKey}} },
 		[]string{"payment.purpose /pagamentos/0/forma_pagamento 871"}},
 }

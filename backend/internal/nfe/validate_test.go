@@ -114,6 +114,22 @@ func TestFindingsSayWhatWasExpected(t *testing.T) {
 	}
 }
 
+// Neither does a long value of the client make a long finding elsewhere.
+func TestFindingsAreShort(t *testing.T) {
+	t.Parallel()
+	d := sampleIssued()
+	d.Modelo, d.Emitente.CNPJ, d.TipoEmissao = strings.Repeat("5", 5000), strings.Repeat("\xff", 5000), strings.Repeat("1", 5000)
+	got := Validate(d, options())
+	if len(got) == 0 {
+		t.Fatal("no finding")
+	}
+	for _, f := range got {
+		if utf8.RuneCountInString(f.Expected) > 200 || utf8.RuneCountInString(f.Actual) > 100 || !utf8.ValidString(f.Expected+f.Actual) {
+			t.Errorf("%s at %s is long or no UTF-8", f.Rule, f.Path)
+		}
+	}
+}
+
 // A document full of mistakes has a bounded answer that says so.
 func TestManyFindings(t *testing.T) {
 	t.Parallel()
@@ -184,6 +200,9 @@ func FuzzDocument(f *testing.F) {
 		for _, finding := range Validate(d, options()) {
 			if finding.Path != "" && finding.Path[0] != '/' {
 				t.Fatalf("%+v has no path", finding)
+			}
+			if utf8.RuneCountInString(finding.Expected) > 200 || utf8.RuneCountInString(finding.Actual) > 100 {
+				t.Fatalf("%+v is long", finding)
 			}
 			if !utf8.ValidString(finding.Actual) || !utf8.ValidString(finding.Expected) {
 				t.Fatalf("%+v is no UTF-8", finding)

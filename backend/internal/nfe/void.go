@@ -23,6 +23,9 @@ type VoidRange struct {
 // are unused is for whoever keeps them.
 func ValidateVoid(r *VoidRange) []Finding {
 	c := &checker{}
+	if c.need("emitter_id", r.EmitterID) {
+		c.id("emitter_id", r.EmitterID)
+	}
 	c.code("ambiente", r.Ambiente, environments)
 	if c.code("modelo", r.Modelo, modelos) && r.Modelo == ModeloNFCe {
 		c.need("tipo_emissao", r.TipoEmissao)

@@ -81,6 +81,9 @@ type Exchange struct {
 	Upstream time.Duration
 	Asked    bool
 
+	// Page says that the answer is a page of the gateway's own, or a file of one.
+	Page bool
+
 	// Problem is what the request was refused with.
 	Problem *problem.Error
 	limit   string // the one that is used up, if that is why

@@ -18,13 +18,18 @@ var secureHeaders = []header{
 	{[]byte("Permissions-Policy"), []byte("accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(), " +
 		"display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), " +
 		"idle-detection=(), magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), " +
-		"publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), web-share=(), xr-spatial-tracking=()")},
+		"publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()")},
 	{[]byte("Referrer-Policy"), []byte("no-referrer")},
 	{[]byte("X-Content-Type-Options"), []byte("nosniff")},
 	{[]byte("X-Dns-Prefetch-Control"), []byte("off")},
 	{[]byte("X-Frame-Options"), []byte("DENY")},
 	{[]byte("X-Permitted-Cross-Domain-Policies"), []byte("none")},
 }
+
+// pagePolicy is for pages of the gateway's own: everything comes from this gateway,
+// and nothing is inline. Style sheets have pictures in them.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 var noStore = header{[]byte(fasthttp.HeaderCacheControl), []byte("no-store")}
 
@@ -37,7 +42,11 @@ func Secure(hsts HSTS) Step {
 		return func(ex *Exchange) {
 			next(ex)
 			h := &ex.Ctx.Response.Header
-			setBlock(h)
+			if ex.Page {
+				pageBlock.set(h)
+			} else {
+				secureBlock.set(h)
+			}
 			if ex.Secure && len(transportSecurity.value) > 0 {
 				h.SetCanonical(transportSecurity.name, transportSecurity.value)
 			}

@@ -22,6 +22,8 @@ func report(w io.Writer, s *stack.Stack, o stack.Options, took time.Duration) {
 	for _, b := range s.Backends {
 		line("  %-10s %s  ops %s", b.Name(), b.API, b.Ops)
 	}
+	line("  %-10s %s/console/", "console", s.Gateways[0].Ops)
+	line("  %-10s %s/docs", "reference", s.Gateways[0].HTTP)
 	line("  %-10s %s", "database", database(s))
 	line("  %-10s %s", "logs", filepath.Join(o.Dir, "log"))
 	line("")
