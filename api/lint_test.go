@@ -33,6 +33,7 @@ var (
 	roles       = []string{"admin", "operator"}
 	extensions  = []string{"x-rate-class", "x-role", "x-timeout", "x-max-body", "x-served-by", "x-websocket"}
 	textTypes   = []string{"text/csv", "text/vcard"}                                    // of files, which are passed on as they are
+	fileTypes   = []string{"application/xml", "application/pdf"}                        // of invoices
 	pageTypes   = []string{"text/html", "text/css", "text/javascript", "image/svg+xml"} // of the reference
 	keySetType  = "application/jwk-set+json"                                            // RFC 7517 section 8.5.2
 	camelCase   = regexp.MustCompile(`^[a-z][A-Za-z0-9]*$`)
@@ -483,7 +484,7 @@ func lintResponses(_ *openapi3.T, op operation) (found []string) {
 				if mime != keySetType && !isHealth(op.path) && !isEnvelope(media.Schema.Value, op.param("limit") != nil) {
 					complain("the answer is not the envelope of message and data")
 				}
-			case slices.Contains(textTypes, mime) || slices.Contains(pageTypes, mime) && strings.HasPrefix(op.path, "/docs"):
+			case slices.Contains(textTypes, mime) || slices.Contains(fileTypes, mime) || slices.Contains(pageTypes, mime) && strings.HasPrefix(op.path, "/docs"):
 				if !media.Schema.Value.Type.Is("string") {
 					complain("the answer of %s is not a string", mime)
 				}

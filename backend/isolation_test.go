@@ -292,7 +292,7 @@ var closing = []string{"suspendTenant", "deleteTenant"}
 
 // unmarked are operations that tell a tenant nothing of its own, or only
 // numbers.
-var unmarked = []string{"getTenantStatus"}
+var unmarked = []string{"getTenantStatus", "getNfeDanfe"} // the latter is compressed
 
 func (w *walk) showsMarks(op *operation, bearer string) {
 	w.t.Helper()

@@ -99,6 +99,8 @@ func routes(probe *health.Checker, f features) []web.Route {
 		{Method: "GET", Path: "/api/v1/nfe", Query: true, Handle: n.HandleList},
 		{Method: "POST", Path: "/api/v1/nfe", MaxBody: invoice.MaxBody, Handle: n.HandleCreate},
 		{Method: "GET", Path: "/api/v1/nfe/{id}", Handle: n.HandleGet},
+		{Method: "GET", Path: "/api/v1/nfe/{id}/xml", Handle: n.HandleXML},
+		{Method: "GET", Path: "/api/v1/nfe/{id}/danfe.pdf", Handle: n.HandleDANFE},
 		{Method: "PUT", Path: "/api/v1/nfe/{id}", MaxBody: invoice.MaxBody, Handle: n.HandleUpdate},
 		{Method: "DELETE", Path: "/api/v1/nfe/{id}", Handle: n.HandleDelete},
 		{Method: "POST", Path: "/api/v1/nfe/{id}/issue", Handle: n.HandleIssue},
