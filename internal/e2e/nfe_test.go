@@ -96,6 +96,10 @@ func TestNfeLife(t *testing.T) {
 			if done.Status != "cancelled" || done.Numero != "1" {
 				t.Errorf("got %+v", done)
 			}
+			if a := c.do("GET", path+"/xml", tokens.Access, nil).want(200); strings.Count(string(a.body), "<det ") != 989 {
+				t.Errorf("the XML has %d lines", strings.Count(string(a.body), "<det "))
+			}
+			c.do("GET", path+"/danfe.pdf", tokens.Access, nil).want(200)
 
 			c.do("POST", nfe, tokens.Access, draft(emitter.ID, 1)).want(201).into(&d)
 			path = nfe + "/" + d.ID
