@@ -58,6 +58,16 @@ build: ## Build gateway and backend into bin/ (VERSION=…)
 test: ## Run all tests of all modules (TESTFLAGS=…)
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) work
 
+# A statement counts as covered by the tests of its own package only.
+.PHONY: cover
+cover: ## Run all tests and write coverage.out, and coverage.md with a line for each package
+	go test -timeout $(TIMEOUT) $(TESTFLAGS) -coverprofile=coverage.out work
+	@awk 'NR > 1 { file = $$1; sub(/\/[^\/]*$$/, "", file); all[file] += $$2; sum += $$2; if ($$3 > 0) { hit[file] += $$2; covered += $$2 } } \
+	END { print "| package | statements | covered |\n| --- | ---: | ---: |"; fflush(); \
+	      for (p in all) printf "| %s | %d | %.1f %% |\n", p, all[p], 100 * hit[p] / all[p] | "sort"; close("sort"); \
+	      printf "| **all** | %d | **%.1f %%** |\n", sum, 100 * covered / sum }' coverage.out > coverage.md
+	@tail -1 coverage.md
+
 .PHONY: test/cache
 test/cache: ## Run the backend's tests once more, with all that is cached in Redis
 	CACHE=redis go test -timeout $(TIMEOUT) $(TESTFLAGS) ./backend
@@ -78,6 +88,20 @@ test/e2e: ## Run the end-to-end tests only: both processes over real sockets
 test/prometheus: ## Run the tests of rules, alerts and dashboards, with promtool and a real Prometheus
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./deploy/... ./internal/promtest
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) -run '^TestPrometheus$$' ./internal/e2e
+
+# Needs Docker with Compose 2.24 or newer, and nothing else.
+COMPOSE_TEST := docker compose -f docker-compose.yml -f deploy/docker/compose.test.yml
+.PHONY: test/compose
+test/compose: ## Start everything in containers, sign in and use it, remove it all
+	@trap '$(COMPOSE_TEST) down --volumes --timeout 20' EXIT; \
+	$(COMPOSE_TEST) build; \
+	$(COMPOSE_TEST) run --rm test || { $(COMPOSE_TEST) logs --tail 50; exit 1; }
+
+.PHONY: images
+images: ## Build both container images, gatehouse/gateway and gatehouse/backend (VERSION=…)
+	@set -e; for program in gateway backend; do \
+		docker build -f deploy/docker/$$program.Dockerfile --build-arg VERSION='$(VERSION)' --build-arg REVISION="$$(git rev-parse HEAD)" -t gatehouse/$$program:'$(VERSION)' .; \
+	done
 
 # A million contacts and what belongs to them: two minutes and a gigabyte.
 .PHONY: test/plans
@@ -146,7 +170,7 @@ generate: bin/sqlc ## Write what is generated: queries, settings' docs, …
 	go generate $(PACKAGES)
 
 .PHONY: verify
-verify: verify/format verify/modules verify/generated verify/queries ## Fail when generated code, docs, formatting or go.mod are stale, or a query breaks a rule
+verify: verify/format verify/modules verify/generated verify/queries verify/deploy ## Fail when generated code, docs, formatting or go.mod are stale, a query breaks a rule, or what is in deploy/ does not fit
 
 .PHONY: verify/format
 verify/format:
@@ -191,12 +215,74 @@ verify/queries: bin/sqlc
 	@echo '== queries keep to the rules of sqlc.yaml'
 	@go test -tags vet -timeout $(TIMEOUT) $(TESTFLAGS) -run '^TestVet$$' ./backend/internal/pg
 
+# Outside the workspace, since it needs Kubernetes' own code; a minute or two on a
+# cold cache.
+.PHONY: verify/deploy
+verify/deploy: ## Check manifests, images, Compose files and units against their own rules and the programs
+	@echo '== what is in deploy/ fits the programs'
+	@GOWORK=off go -C internal/tools/deploy test -timeout $(TIMEOUT) $(TESTFLAGS) ./...
+
 .PHONY: vuln
 vuln: bin/govulncheck ## Look for known vulnerabilities that the code reaches (asks the public database)
 	@set -e; for m in $(MODULES); do \
 		echo "== $$m"; \
 		GOWORK=off bin/govulncheck -C "$$m" ./...; \
 	done
+
+# Those of the packages that are in the programs. Others, with a duty to publish, or
+# unknown, fail; so does a package without a licence.
+LICENCES := Apache-2.0,BSD-2-Clause,BSD-3-Clause,ISC,MIT
+
+.PHONY: licences
+licences: bin/go-licenses ## Fail when a dependency that is shipped has a licence that is not permissive
+	@set -e; export GOWORK=off; for program in gateway backend; do \
+		echo "== $$program"; \
+		(cd $$program && ../bin/go-licenses check ./cmd/$$program --ignore gatehouse --allowed_licenses $(LICENCES) --stderrthreshold ERROR --logtostderr=false); \
+	done
+
+# What a release consists of, in dist/: the same bytes wherever it is built from the
+# same commit with the same Go.
+RELEASE_ARCHS ?= amd64 arm64
+
+.PHONY: release
+release: bin/cyclonedx-gomod ## Build dist/: archives, SBOMs, checksums and notes of a release (VERSION=v1.2.3)
+	@set -e; version='$(VERSION)'; rm -rf dist; mkdir dist; \
+	awk -v heading="## [$${version#v}]" 'index($$0, "## [") == 1 { on = index($$0, heading) == 1; next } on' CHANGELOG.md > dist/notes.md; \
+	if ! grep -q . dist/notes.md; then echo "release: CHANGELOG.md has no section [$${version#v}]"; exit 1; fi; \
+	for arch in $(RELEASE_ARCHS); do \
+		name=gatehouse_$${version}_linux_$$arch; mkdir dist/$$name; \
+		echo "== $$name"; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -pgo=auto -trimpath -buildvcs=false -ldflags '-s -w $(LDFLAGS)' -o dist/$$name/ ./gateway/cmd/gateway ./backend/cmd/backend; \
+		for program in gateway backend; do \
+			bin/cyclonedx-gomod bin -json -std -noserial -notimestamp -version "$$version" -output dist/$${program}_$${version}_linux_$$arch.cdx.json dist/$$name/$$program; \
+		done; \
+		cp -r LICENSE README.md CHANGELOG.md .env.example deploy/systemd dist/$$name/; \
+		tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX --mtime="@$$(git log -1 --format=%ct)" -C dist -cf - $$name | gzip -n > dist/$$name.tar.gz; \
+		rm -r dist/$$name; \
+	done; \
+	cd dist && sha256sum *.tar.gz *.cdx.json > checksums.txt
+
+# With the SBOM and the provenance that BuildKit writes, for both processors. What
+# was pushed stands in dist/images.txt, by digest.
+.PHONY: release/images
+release/images: ## Build and push both images (VERSION=v1.2.3 REGISTRY=ghcr.io/owner/gatehouse)
+	@set -e; mkdir -p dist; : > dist/images.txt; \
+	docker buildx inspect gatehouse >/dev/null 2>&1 || docker buildx create --name gatehouse --driver docker-container >/dev/null; \
+	for program in gateway backend; do \
+		image='$(REGISTRY)'/$$program; \
+		docker buildx build --builder gatehouse --platform linux/amd64,linux/arm64 --sbom=true --provenance=mode=max --push \
+			-f deploy/docker/$$program.Dockerfile --build-arg VERSION='$(VERSION)' --build-arg REVISION="$$(git rev-parse HEAD)" \
+			--metadata-file dist/$$program.metadata -t "$$image:$(VERSION)" .; \
+		digest=$$(sed -n 's/.*"containerimage.digest": *"\(sha256:[0-9a-f]*\)".*/\1/p' dist/$$program.metadata); \
+		[ -n "$$digest" ]; rm dist/$$program.metadata; \
+		echo "$$image@$$digest" >> dist/images.txt; \
+		if [ -n "$${GITHUB_OUTPUT:-}" ]; then printf '%s=%s\n' "$$program" "$$image" "$$program-digest" "$$digest" >> "$$GITHUB_OUTPUT"; fi; \
+	done
+
+.PHONY: release/publish
+release/publish: ## Publish dist/ as the release of a tag on GitHub (VERSION=v1.2.3)
+	@printf '\nImages:\n\n' >> dist/notes.md; sed 's/.*/- `&`/' dist/images.txt >> dist/notes.md; \
+	gh release create '$(VERSION)' --verify-tag --title '$(VERSION)' --notes-file dist/notes.md dist/*.tar.gz dist/*.cdx.json dist/checksums.txt dist/images.txt
 
 # The test beside the files holds them to the sums of the version that it names.
 SWAGGER_UI := 5.35.0
@@ -217,21 +303,22 @@ clean: ## Remove the development data and the built programs; the tools stay
 # Developer tools. Each go.mod pins its tools; a tool is built again when its
 # go.mod or the Go version changes. Generated code is committed, so that
 # running and testing need none of them.
-TOOL_MODULES := internal/tools/sqlc internal/tools/golangci-lint internal/tools/light internal/tools/k6
-TOOLS        := bin/sqlc bin/golangci-lint bin/actionlint bin/benchstat bin/govulncheck
+TOOL_MODULES := internal/tools/sqlc internal/tools/golangci-lint internal/tools/light internal/tools/deploy internal/tools/audit internal/tools/k6
+TOOLS        := bin/sqlc bin/golangci-lint bin/actionlint bin/benchstat bin/govulncheck bin/go-licenses
 GO_STAMP     := bin/.built-with-$(shell go env GOVERSION)
 
 .PHONY: tools
-tools: $(TOOLS) ## Build the developer tools into bin/, but for k6, which make load builds
+tools: $(TOOLS) ## Build the developer tools into bin/, but for k6 and what only a release needs
 
 bin/sqlc: internal/tools/sqlc/go.mod
 bin/golangci-lint: internal/tools/golangci-lint/go.mod
 bin/actionlint bin/benchstat bin/govulncheck: internal/tools/light/go.mod
+bin/go-licenses bin/cyclonedx-gomod: internal/tools/audit/go.mod
 bin/k6: internal/tools/k6/go.mod
 
 # The last element of the import path, but for a major version, picks a tool out of
 # those of its module. None needs a C compiler.
-$(TOOLS) bin/k6: $(GO_STAMP)
+$(TOOLS) bin/cyclonedx-gomod bin/k6: $(GO_STAMP)
 	@set -e; module=$(patsubst %/go.mod,%,$(filter %/go.mod,$^)); \
 	path=$$(GOWORK=off go -C "$$module" list tool | grep -E '/$(@F)(/v[0-9]+)?$$'); \
 	echo "building $@ from $$module"; \

@@ -14,7 +14,7 @@ import (
 
 // guides are the pages whose commands are run, in the order in which a newcomer
 // reads them: what one has defined the next may use.
-var guides = []string{"README.md", "docs/tenancy.md", "docs/limits.md", "docs/keys.md"}
+var guides = []string{"README.md", "docs/tenancy.md", "docs/limits.md", "docs/keys.md", "docs/DEPLOYMENT_GUIDE.md"}
 
 // notRun are blocks of commands, by their first line, that this test cannot run,
 // and why. Every other block of every page is run.
@@ -27,11 +27,25 @@ var notRun = map[string]string{
 	"backend keys list":         "revokes the key that is in use; the tests of keys do it",
 	"backend keys revoke -all":  "revokes every key; the tests of keys do it",
 	"prometheus --config.file":  "goes on until it is stopped; TestPrometheus starts it",
+	"pg_dumpall":                "is what TestBackup runs",
+	"psql ":                     "is what TestBackup runs",
+	"backend migrate":           "is what TestBackup runs",
 	"make bench":                "measures for minutes",
 	"make load":                 "measures for minutes; it has tests in internal/stack/cmd/load",
 	"bin/k6 run":                "is for another system",
 	"go test ":                  "measures",
 	"make test/plans":           "takes minutes and a gigabyte",
+	"gateway check":             "checks the settings of a deployment; make verify/deploy runs it with those of deploy/",
+	"BOOTSTRAP_DATABASE_URL=":   "is how this test's database was made",
+	"make images":               "needs a container engine",
+	"docker run":                "needs a container engine",
+	"(umask 077":                "needs a cluster; make verify/deploy draws the same secrets and builds the same overlay",
+	"kubectl ":                  "needs a cluster",
+	"kubectl_rule()":            "needs a cluster; make verify/deploy builds the same objects",
+	"install -m":                "needs root and systemd; make verify/deploy has systemd look at the units",
+	"systemctl ":                "needs root and systemd",
+	"make release ":             "builds for minutes and publishes",
+	"sha256sum ":                "looks at a release",
 }
 
 var shellBlock = regexp.MustCompile("(?m)^```sh\n((?:[^`\n].*\n|\n)*)```$")

@@ -3,7 +3,6 @@ package pg_test
 import (
 	"log/slog"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +37,7 @@ func TestMovesCoverEveryTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mover := &move.Mover{Main: db.OwnerURL, Directory: directory, TenantHash: strings.ToUpper, Log: slog.New(slog.DiscardHandler)}
+	mover := &move.Mover{Main: db.OwnerURL, Directory: directory, Log: slog.New(slog.DiscardHandler)}
 	target := dbtest.NewDedicated(t)
 	u, err := placement.ParseURL(target.Reveal())
 	if err != nil {
