@@ -303,7 +303,7 @@ clean: ## Remove the development data and the built programs; the tools stay
 # Developer tools. Each go.mod pins its tools; a tool is built again when its
 # go.mod or the Go version changes. Generated code is committed, so that
 # running and testing need none of them.
-TOOL_MODULES := internal/tools/sqlc internal/tools/golangci-lint internal/tools/light internal/tools/deploy internal/tools/audit internal/tools/k6
+TOOL_MODULES := internal/tools/sqlc internal/tools/golangci-lint internal/tools/light internal/tools/k6 internal/tools/deploy internal/tools/audit
 TOOLS        := bin/sqlc bin/golangci-lint bin/actionlint bin/benchstat bin/govulncheck bin/go-licenses
 GO_STAMP     := bin/.built-with-$(shell go env GOVERSION)
 
@@ -313,12 +313,12 @@ tools: $(TOOLS) ## Build the developer tools into bin/, but for k6 and what only
 bin/sqlc: internal/tools/sqlc/go.mod
 bin/golangci-lint: internal/tools/golangci-lint/go.mod
 bin/actionlint bin/benchstat bin/govulncheck: internal/tools/light/go.mod
-bin/go-licenses bin/cyclonedx-gomod: internal/tools/audit/go.mod
 bin/k6: internal/tools/k6/go.mod
+bin/go-licenses bin/cyclonedx-gomod: internal/tools/audit/go.mod
 
 # The last element of the import path, but for a major version, picks a tool out of
 # those of its module. None needs a C compiler.
-$(TOOLS) bin/cyclonedx-gomod bin/k6: $(GO_STAMP)
+$(TOOLS) bin/k6 bin/cyclonedx-gomod: $(GO_STAMP)
 	@set -e; module=$(patsubst %/go.mod,%,$(filter %/go.mod,$^)); \
 	path=$$(GOWORK=off go -C "$$module" list tool | grep -E '/$(@F)(/v[0-9]+)?$$'); \
 	echo "building $@ from $$module"; \
