@@ -36,6 +36,7 @@ import (
 	"gatehouse/internal/logtail"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
+	"gatehouse/internal/telemetry"
 	"gatehouse/internal/token"
 )
 
@@ -54,6 +55,7 @@ type Backend struct {
 	cache   *cache.Cache
 	keys    *token.Keyring
 	tls     security
+	traces  *telemetry.Tracer
 	// announcer tells the gateways of changes, feed this process of what others
 	// announce: only the cache needs to know, so it is nil without one.
 	announcer *announce.Announcer
@@ -125,8 +127,13 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Heard: verdicts.Apply,
 		Redis: redis, Maint: maint, Directory: directory, TenantHash: c.Logging.TenantHash, Now: time.Now, Log: log,
 	})
+	traces, err := telemetry.OpenTraces(c.Trace, "backend", 0, log)
+	if err != nil {
+		return nil, err
+	}
 	app := &web.App{
 		Log:      log,
+		Traces:   traces,
 		Tokens:   web.NewTokens(keys, c.Logging.TenantHash, time.Now),
 		Cursors:  cursors,
 		HashKeys: hashKeys,
@@ -189,6 +196,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		cache:     cached,
 		keys:      keys,
 		tls:       secure,
+		traces:    traces,
 		announcer: announcer,
 		feed:      follower,
 		hub:       hub,
@@ -306,6 +314,7 @@ func (b *Backend) stop(silence func()) error {
 	b.tenants.Close()
 	b.maint.Close()
 	b.db.Close()
+	b.traces.Close()
 	b.log.Info("stopped")
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"gatehouse/internal/logging"
 	"gatehouse/internal/logtail"
 	"gatehouse/internal/redisconn"
+	"gatehouse/internal/telemetry"
 	"gatehouse/internal/token"
 )
 
@@ -38,11 +39,12 @@ type Config struct {
 	Password password.Config
 	Logging  logging.Config
 	LogTail  logtail.Config
+	Trace    telemetry.TraceConfig
 	Streams  logstream.Config
 
 	MaxAge          int            `env:"MAX_AGE" envDefault:"900" doc:"Lifetime of an access token in seconds, at most 3600"`
 	ReuseGrace      time.Duration  `env:"REFRESH_REUSE_GRACE" envDefault:"0s" doc:"How long the client that spent a refresh token may repeat that, for when the answer was lost; at most 30s, 0s for never"`
-	TrustedGateways []netip.Prefix `env:"TRUSTED_GATEWAYS" envDefault:"127.0.0.0/8,::1/128" doc:"Peers whose X-Request-Id, X-Forwarded-For and X-Request-Timeout are believed, and who are told whether the backend is ready; besides them whoever can open its Unix socket" kind:"comma-separated networks such as 10.0.0.0/8"`
+	TrustedGateways []netip.Prefix `env:"TRUSTED_GATEWAYS" envDefault:"127.0.0.0/8,::1/128" doc:"Peers whose X-Request-Id, X-Forwarded-For, X-Request-Timeout and traceparent are believed, and who are told whether the backend is ready; besides them whoever can open its Unix socket" kind:"comma-separated networks such as 10.0.0.0/8"`
 	RequestTimeout  time.Duration  `env:"REQUEST_TIMEOUT" envDefault:"10s" doc:"Time for a request that comes without X-Request-Timeout"`
 	DrainDelay      time.Duration  `env:"DRAIN_DELAY" envDefault:"5s" doc:"How long a stopping process goes on serving while it reports not ready, so that nobody is sent to it any more"`
 	ShutdownTimeout time.Duration  `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" doc:"How long requests in flight may take to finish when the process stops"`
@@ -69,6 +71,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Password.Validate(m)
 	c.Logging.Validate(m)
 	c.LogTail.Validate(m)
+	c.Trace.Validate(m)
 	c.Streams.Validate(m)
 	m.Range("MAX_AGE", c.MaxAge, 1, 3600)
 	checkDuration(m, "REFRESH_REUSE_GRACE", c.ReuseGrace, 0, 30*time.Second)

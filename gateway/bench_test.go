@@ -22,6 +22,7 @@ import (
 	"gatehouse/internal/redisconn"
 	"gatehouse/internal/revocation"
 	"gatehouse/internal/stack"
+	"gatehouse/internal/telemetry"
 	"gatehouse/internal/token"
 )
 
@@ -47,6 +48,12 @@ func newBench(tb testing.TB, store ratelimit.Store) *bench {
 // newBenchBefore is newBench with another end.
 func newBenchBefore(tb testing.TB, store ratelimit.Store, end edge.Handler) *bench {
 	tb.Helper()
+	return newTracedBench(tb, store, nil, end)
+}
+
+// newTracedBench is newBenchBefore with traces.
+func newTracedBench(tb testing.TB, store ratelimit.Store, traces *telemetry.Tracer, end edge.Handler) *bench {
+	tb.Helper()
 	c := testConfig()
 	c.DocumentFile = "" // the real one
 	c.Log.HashKey = testSecret
@@ -55,7 +62,7 @@ func newBenchBefore(tb testing.TB, store ratelimit.Store, end edge.Handler) *ben
 		tb.Fatal(err)
 	}
 	log := openLog(tb)
-	g := &Gateway{config: c, log: log}
+	g := &Gateway{config: c, log: log, traces: traces}
 	if g.table, err = route.Compile(document); err != nil {
 		tb.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"gatehouse/internal/logging"
 	"gatehouse/internal/logtail"
 	"gatehouse/internal/redisconn"
+	"gatehouse/internal/telemetry"
 	"gatehouse/internal/token"
 )
 
@@ -39,6 +40,8 @@ type Config struct {
 	Redis     redisconn.Config
 	Log       logging.Config
 	LogTail   logtail.Config
+	Trace     telemetry.TraceConfig
+	Sample    telemetry.SampleConfig
 }
 
 // off switches a listener off. An empty variable means its default.
@@ -75,6 +78,8 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.Redis.Validate(m)
 	c.Log.Validate(m)
 	c.LogTail.Validate(m)
+	c.Trace.Validate(m)
+	c.Sample.Validate(m)
 }
 
 func (c *Config) validateListeners(m *config.Mistakes) {

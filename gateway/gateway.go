@@ -19,6 +19,7 @@ import (
 	"gatehouse/internal/logging"
 	"gatehouse/internal/ops"
 	"gatehouse/internal/redisconn"
+	"gatehouse/internal/telemetry"
 	"gatehouse/internal/token"
 )
 
@@ -48,6 +49,7 @@ type Gateway struct {
 	auth      *edge.Authenticator
 	admission *edge.Admission
 	proxy     *proxy.Proxy
+	traces    *telemetry.Tracer
 	edge      *edge.Server
 	checker   *health.Checker
 	ops       *ops.Server
@@ -109,6 +111,9 @@ func (g *Gateway) assemble(o Options) error {
 		Refused: func(c *token.Claims) bool { return g.follows.refused(c) },
 	})
 	if err := g.follow(o); err != nil {
+		return err
+	}
+	if g.traces, err = telemetry.OpenTraces(g.config.Trace, "gateway", g.config.Sample.Ratio, g.log); err != nil {
 		return err
 	}
 	g.auth = edge.NewAuthenticator(edge.AuthenticatorOptions{
@@ -293,4 +298,5 @@ func (g *Gateway) close() {
 			g.log.Warn("close redis", "cause", err)
 		}
 	}
+	g.traces.Close()
 }

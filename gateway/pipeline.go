@@ -25,6 +25,9 @@ func (g *Gateway) pipeline(end edge.Handler) edge.Handler {
 		edge.CORS(g.config.Edge.CORS),
 		g.aliases.Announce(),
 
+		// Around the log, which tells the trace's name, and all that takes its time.
+		edge.Trace(g.traces),
+
 		// Every answer is logged and counted, including the one for a panic
 		// further in: so Recover stands a second time inside the log.
 		edge.AccessLog(g.log),

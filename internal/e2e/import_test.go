@@ -34,10 +34,11 @@ var forbidden = []struct{ from, to, why string }{
 	{`^gatehouse/(?:internal/(?:config|health|limit|logging|ops|problem|requestid|revocation|telemetry|token|watch)|backend|gateway/internal/(?:edge|keys|route|proxy)|gateway$)`,
 		`^github.com/redis/`, "go-redis only in redisconn, ratelimit and feed"},
 	{`^gatehouse/(?:internal|gateway|backend$|backend/cmd|backend/internal/(?:announce|housekeeping|logstream|web|field|password))`, `^github.com/jackc/`, "pgx only in pg, placement, stores and generated code"},
+	{`^gatehouse/`, `^go\.opentelemetry\.io/`, "OpenTelemetry only in telemetry"},
 	{`^gatehouse/`, `^gatehouse/(internal/stack|backend/internal/dbtest)$`, "for tests, make run and load tests only"},
 }
 
-var exempt = regexp.MustCompile(`^gatehouse/internal/token .*golang-jwt|^gatehouse/internal/stack/cmd/|^gatehouse/backend/internal/dbtest gatehouse/internal/stack|^gatehouse/internal/e2e |^gatehouse/loadtest/`)
+var exempt = regexp.MustCompile(`^gatehouse/internal/token .*golang-jwt|^gatehouse/internal/telemetry go\.opentelemetry|^gatehouse/internal/stack/cmd/|^gatehouse/backend/internal/dbtest gatehouse/internal/stack|^gatehouse/internal/e2e |^gatehouse/loadtest/`)
 
 func TestWhoImportsWhom(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,7 @@ import (
 	"gatehouse/internal/config"
 	"gatehouse/internal/problem"
 	"gatehouse/internal/redisconn"
+	"gatehouse/internal/telemetry"
 )
 
 // Config says whether reads are cached.
@@ -123,8 +124,11 @@ func (c *Cache) Read(ctx context.Context, e Entry, r Reader) ([]byte, error) {
 		return r.Load(ctx)
 	}
 	began := time.Now()
+	span := record(ctx, "cache get", "MGET", e.Kind)
 	generation, value, err := c.look(ctx, e)
 	lookTime.UpdateDuration(began)
+	span.Flag(telemetry.CacheHit, value != nil)
+	finish(span, err)
 	if err != nil {
 		lookErrors[e.Kind].Inc()
 		return r.Load(ctx)
@@ -221,11 +225,30 @@ func (c *Cache) store(ctx context.Context, e Entry, generation string, began tim
 	// The request may be at its end; its value is good for others.
 	ctx, cancel := c.redis.Bound(context.WithoutCancel(ctx))
 	defer cancel()
-	if err := c.redis.Set(ctx, e.name(), text, age).Err(); err != nil {
+	span := record(ctx, "cache set", "SET", e.Kind)
+	err := c.redis.Set(ctx, e.name(), text, age).Err()
+	finish(span, err)
+	if err != nil {
 		storeErrors.Inc()
 		return
 	}
 	bytesWritten.Add(len(v.body))
+}
+
+// record begins the span of a look at Redis, in a request that is traced.
+func record(ctx context.Context, name, operation string, kind Kind) *telemetry.Span {
+	span := telemetry.SpanOf(ctx).Call(name)
+	span.Text(telemetry.DBSystem, "redis")
+	span.Text(telemetry.Operation, operation)
+	span.Text(telemetry.CacheKind, string(kind))
+	return span
+}
+
+func finish(span *telemetry.Span, err error) {
+	if err != nil {
+		span.Fail("redis")
+	}
+	span.End()
 }
 
 // worth turns the outcome of a load into what is kept of it; nil for nothing.

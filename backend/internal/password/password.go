@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/internal/config"
 	"gatehouse/internal/problem"
+	"gatehouse/internal/telemetry"
 )
 
 // The least that OWASP's Password Storage Cheat Sheet recommends for argon2id.
@@ -148,12 +149,16 @@ func (h *Hasher) enter(ctx context.Context, memoryKiB uint32) (leave func(), err
 		hashesWaiting.Dec()
 	}()
 	weight := min(max(int64(memoryKiB), int64(h.params.memoryKiB)), h.capacity)
+	span := telemetry.SpanOf(ctx).Child("password hash") // with the wait, as in the metric
 	if err := h.running.Acquire(ctx, weight); err != nil {
 		hashesRefused.Inc()
+		span.Fail("overloaded")
+		span.End()
 		return nil, problem.Wrap(problem.Overloaded, err)
 	}
 	return func() {
 		h.running.Release(weight)
 		hashTime.UpdateDuration(begun)
+		span.End()
 	}, nil
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"gatehouse/internal/telemetry"
 )
 
 // queryBuckets are few, since every query has a histogram of its own: from what
@@ -40,7 +42,7 @@ const (
 	failedOther       = "other"
 )
 
-// tracer measures what goes over the connections of a pool. Of a batch it takes
+// tracer measures, and for a request that is traced records, what goes over the connections of a pool. Of a batch it takes
 // the name of the last statement: the one before is the entry into its tenant.
 type tracer struct{}
 
@@ -54,13 +56,18 @@ var (
 type span struct {
 	times *metrics.PrometheusHistogram
 	begun time.Time
+	trace *telemetry.Span
 	ended bool // a batch that could not be sent is ended twice
 }
 
 type spanKey struct{}
 
 func begin(ctx context.Context, sql string) context.Context {
-	return context.WithValue(ctx, spanKey{}, &span{times: timesOf(queryName(sql)), begun: time.Now()})
+	name := queryName(sql)
+	trace := telemetry.SpanOf(ctx).Call(name)
+	trace.Text(telemetry.DBSystem, "postgresql")
+	trace.Text(telemetry.DBQuery, name)
+	return context.WithValue(ctx, spanKey{}, &span{times: timesOf(name), begun: time.Now(), trace: trace})
 }
 
 func end(ctx context.Context, err error) {
@@ -71,8 +78,11 @@ func end(ctx context.Context, err error) {
 	s.ended = true
 	s.times.UpdateDuration(s.begun)
 	if err != nil {
-		queryErrors[failure(err)].Inc()
+		kind := failure(err)
+		queryErrors[kind].Inc()
+		s.trace.Fail(kind)
 	}
+	s.trace.End()
 }
 
 // TraceQueryStart implements pgx.QueryTracer.

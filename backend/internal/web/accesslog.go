@@ -21,7 +21,7 @@ func (a *App) logAccess(r *Request, took time.Duration) {
 		slog.Int("bytes_in", len(r.ctx.Request.Body())),
 		slog.String("client", r.ClientIP),
 	}
-	if trace := r.traceID(); trace != "" {
+	if trace := telemetry.TraceID(r.traceParent()); trace != "" {
 		attrs = append(attrs, slog.String("trace_id", trace))
 	}
 	switch {
@@ -49,13 +49,4 @@ func methodName(method []byte) string {
 		return name
 	}
 	return "other"
-}
-
-// traceID returns the trace that the request belongs to, or "".
-func (r *Request) traceID() string {
-	parents := r.ctx.Request.Header.PeekAll(telemetry.TraceParent)
-	if len(parents) != 1 {
-		return ""
-	}
-	return telemetry.TraceID(parents[0])
 }

@@ -61,9 +61,11 @@ type App struct {
 	Cursors *Cursors
 	// HashKeys key [Request.Hashes].
 	HashKeys [][]byte
-	// Trusted are the gateways whose X-Request-Id, X-Forwarded-For and
-	// X-Request-Timeout are believed.
+	// Trusted are the gateways whose X-Request-Id, X-Forwarded-For,
+	// X-Request-Timeout and traceparent are believed.
 	Trusted []netip.Prefix
+	// Traces records the requests that trusted gateways want recorded; nil is none.
+	Traces *telemetry.Tracer
 	// Timeout bounds requests that come without X-Request-Timeout.
 	Timeout time.Duration
 }
@@ -104,6 +106,9 @@ const (
 	aliasPrefix = "/api/"
 )
 
+// unmatched stands for the route of what has none.
+const unmatched = "unmatched"
+
 // paths returns the paths that an operation answers at.
 func paths(path string) []string {
 	if rest, ok := strings.CutPrefix(path, prefix); ok {
@@ -113,7 +118,7 @@ func paths(path string) []string {
 }
 
 func (a *App) fallback(code problem.Code) fasthttp.RequestHandler {
-	return a.serve(Route{Path: "unmatched", Access: Public, Query: true, Handle: func(*Request) error { return problem.New(code) }})
+	return a.serve(Route{Path: unmatched, Access: Public, Query: true, Handle: func(*Request) error { return problem.New(code) }})
 }
 
 // serve wraps a route's handler: request ID, deadline, access log and metrics,
@@ -136,7 +141,10 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 		if r.socket != nil { // how long a WebSocket lives says nothing of the service
 			counted.Observe(ctx.Response.StatusCode(), time.Since(ctx.Time()))
 			r.socket.failed = func(err error) { r.logProblem(a.Log, problem.From(err)) }
-			r.socket.finish = func() { a.logAccess(r, time.Since(ctx.Time())) }
+			r.socket.finish = func() {
+				a.logAccess(r, time.Since(ctx.Time()))
+				r.endSpan(methodName(ctx.Method()))
+			}
 			return
 		}
 		finish := func() {
@@ -144,6 +152,7 @@ func (a *App) serve(route Route) fasthttp.RequestHandler {
 			took := time.Since(ctx.Time())
 			counted.Observe(ctx.Response.StatusCode(), took)
 			a.logAccess(r, took)
+			r.endSpan(methodName(ctx.Method()))
 		}
 		if r.stream == nil {
 			finish()
@@ -171,6 +180,7 @@ func (a *App) request(ctx *fasthttp.RequestCtx, route Route) (*Request, context.
 		if own := requestTimeout(&ctx.Request.Header); own > 0 {
 			timeout = own
 		}
+		r.span = a.Traces.Continue(r.traceParent(), ctx.Time())
 	}
 	if r.ID == "" {
 		r.ID = requestid.New()
@@ -237,7 +247,7 @@ func (a *App) run(r *Request, route Route) (err error) {
 			return err
 		}
 	}
-	return route.Handle(r)
+	return r.handle(route.Handle)
 }
 
 // ServerError answers what fasthttp refuses before a handler runs.

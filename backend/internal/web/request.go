@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/backend/internal/trail"
 	"gatehouse/internal/problem"
+	"gatehouse/internal/telemetry"
 	"gatehouse/internal/token"
 )
 
@@ -25,6 +26,8 @@ type Request struct {
 	ClientIP string
 
 	tenantHash string // the caller's tenant, in logs
+
+	span *telemetry.Span // nil unless the request is recorded
 
 	ctx      *fasthttp.RequestCtx
 	context  context.Context

@@ -55,7 +55,7 @@ func (ex *Exchange) appendAttrs(attrs []slog.Attr, status int, took time.Duratio
 		slog.Int("bytes_out", ex.bytesOut()),
 		slog.String("client", ex.ClientText),
 	)
-	if trace := telemetry.TraceID(ex.Fields.TraceParent); trace != "" {
+	if trace := telemetry.TraceID(ex.traceParent()); trace != "" {
 		attrs = append(attrs, slog.String("trace_id", trace))
 	}
 	if ex.Alias { // the template does not tell

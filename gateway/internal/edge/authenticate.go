@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -97,7 +98,12 @@ func (a *Authenticator) identify(ex *Exchange) (*knownToken, error) {
 	known := a.Cache.Get(bearer, now)
 	if known == nil {
 		text := string(bearer)
+		span := ex.Span.Child("verify token")
 		claims, key, err := a.verify(text)
+		if err != nil {
+			span.Fail(string(cmp.Or(token.KindOf(err), "unavailable")))
+		}
+		span.End()
 		if err != nil {
 			return nil, err
 		}

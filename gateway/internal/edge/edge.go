@@ -27,6 +27,7 @@ import (
 	"gatehouse/gateway/internal/route"
 	"gatehouse/internal/limit"
 	"gatehouse/internal/problem"
+	"gatehouse/internal/telemetry"
 	"gatehouse/internal/token"
 )
 
@@ -76,6 +77,11 @@ type Exchange struct {
 	// TenantHash is the tenant as it may appear in logs.
 	TenantHash string
 
+	// Span is the request's, nil unless it is recorded. Parent is the traceparent
+	// that goes on instead of the client's; without one (step Trace) that does.
+	Span   *telemetry.Span
+	Parent []byte
+
 	// Upstream is the time spent waiting for backends; Asked says whether one
 	// was asked at all.
 	Upstream time.Duration
@@ -118,6 +124,7 @@ func (ex *Exchange) reset() {
 	clear(ex.later)
 	*ex = Exchange{
 		Body:    Body{whole: whole[:0]},
+		Parent:  ex.Parent[:0],
 		later:   ex.later[:0],
 		charges: ex.charges[:0],
 		tag:     ex.tag[:0],

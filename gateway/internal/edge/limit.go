@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"context"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -119,7 +118,7 @@ func (l *Limits) chargeAddress(ex *Exchange, policy string) bool {
 // it.
 func (l *Limits) countAddress(ex *Exchange) {
 	n := l.addAddress(ex, limit.Public)
-	l.limiter.Take(context.Background(), ex.tag, ex.charges[n:])
+	l.limiter.Take(ex.context(), ex.tag, ex.charges[n:])
 }
 
 func (l *Limits) addAddress(ex *Exchange, policy string) int {
@@ -209,7 +208,7 @@ func planOf(t *limit.Tenant) string {
 // take decides the charges from n on.
 func (l *Limits) take(ex *Exchange, tag []byte, n int) bool {
 	charges := ex.charges[n:]
-	l.limiter.Take(context.Background(), tag, charges)
+	l.limiter.Take(ex.context(), tag, charges)
 	for i := range charges {
 		if charges[i].Shadowed {
 			l.noteShadow(ex, charges[i].Policy.Name)

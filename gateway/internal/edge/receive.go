@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"gatehouse/internal/problem"
+	"gatehouse/internal/telemetry"
 )
 
 // Receive reads bodies of up to [WholeBody] bytes, so that a client that is slow
@@ -11,7 +12,13 @@ import (
 func Receive() Step {
 	return func(next Handler) Handler {
 		return func(ex *Exchange) {
-			if err := ex.Body.receive(); err != nil {
+			var span *telemetry.Span
+			if ex.Fields.HasBody() {
+				span = ex.Span.Child("receive body")
+			}
+			err := ex.Body.receive()
+			span.End()
+			if err != nil {
 				ex.RefuseBody(err)
 				return
 			}

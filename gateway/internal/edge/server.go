@@ -23,7 +23,7 @@ import (
 
 // Config is the edge's own settings.
 type Config struct {
-	TrustedProxies   Trust         `env:"TRUSTED_PROXIES" doc:"Networks of our own proxies in front of the gateway, whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed" example:"10.0.0.0/8" kind:"a comma-separated list of networks such as 10.0.0.0/8"`
+	TrustedProxies   Trust         `env:"TRUSTED_PROXIES" doc:"Networks of our own proxies in front of the gateway, whose X-Forwarded-For, X-Forwarded-Proto, X-Request-Id and traceparent are believed" example:"10.0.0.0/8" kind:"a comma-separated list of networks such as 10.0.0.0/8"`
 	ProxyProtocol    string        `env:"PROXY_PROTOCOL" envDefault:"off" doc:"Whether connections from TRUSTED_PROXIES begin with a header of the PROXY protocol, version 1 or 2, as load balancers of layer 4 send it; those from elsewhere never may" kind:"on or off"`
 	Redirect         Redirect      `env:"HTTP_REDIRECT" envDefault:"off" doc:"The port at which clients reach HTTPS: requests that come without it are answered with a redirect there; off serves them" kind:"a port number or off" example:"443"`
 	HSTS             HSTS          `env:"HSTS" envDefault:"max-age=31536000; includeSubDomains" doc:"Strict-Transport-Security of answers over HTTPS; off for none, max-age=0 to have browsers forget it" kind:"max-age=seconds, perhaps with ; includeSubDomains and ; preload, or off"`

@@ -71,6 +71,7 @@ type call struct {
 	now      time.Time // when the attempt or its connection began, or the last one ended
 	deadline time.Time // until the answer begins
 	last     bool      // the connection is of no use to another request
+	attempts int       // made, of a request that is recorded
 	cause    error     // why the last attempt failed, if there is more to say than its outcome
 }
 

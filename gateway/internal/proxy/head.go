@@ -60,6 +60,11 @@ func appendHead(b []byte, ex *edge.Exchange, host string, length int64, left tim
 	if ex.Route.WebSocket {
 		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
 	}
+	if len(ex.Parent) > 0 {
+		b = append(b, "Traceparent: "...)
+		b = append(b, ex.Parent...)
+		b = append(b, "\r\n"...)
+	}
 	b = append(b, "X-Request-Id: "...)
 	b = append(b, ex.RequestID...)
 	b = append(b, "\r\nX-Request-Timeout: "...)
@@ -146,8 +151,11 @@ func crosses(name []byte, ex *edge.Exchange) bool {
 	if len(name) > len(lower) {
 		return true
 	}
-	if string(n) == "authorization" {
+	switch string(n) {
+	case "authorization":
 		return ex.Claims != nil
+	case "traceparent":
+		return len(ex.Parent) == 0
 	}
 	return !heldBack.has(n)
 }

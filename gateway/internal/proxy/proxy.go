@@ -107,7 +107,11 @@ func (p *Proxy) Handle(ex *edge.Exchange) {
 func (b *backend) exchange(q *call) (o outcome) {
 	b.begin()
 	start := q.now
-	defer func() { b.end(o, q.now.Sub(start)) }()
+	span := q.attempt(b)
+	defer func() {
+		b.end(o, q.now.Sub(start))
+		q.attempted(span, o)
+	}()
 	for {
 		c, err := b.get(q)
 		switch {

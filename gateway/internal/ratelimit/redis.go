@@ -55,6 +55,9 @@ func (r *Redis) Take(ctx context.Context, tag []byte, asks []Ask) error {
 	}
 	redisCommands.Inc()
 	begun := time.Now()
+	span := telemetry.SpanOf(ctx).Call("charge limits")
+	span.Text(telemetry.DBSystem, "redis")
+	span.Text(telemetry.Operation, "EVALSHA")
 	// The script goes by its digest; a Redis that does not know it, because it
 	// was restarted, gets its text once.
 	cmd := r.script.EvalSha(ctx, r.client, keys, args...)
@@ -64,6 +67,10 @@ func (r *Redis) Take(ctx context.Context, tag []byte, asks []Ask) error {
 	}
 	redisTime.UpdateDuration(begun)
 	err := read(asks, cmd)
+	if err != nil {
+		span.Fail("redis")
+	}
+	span.End()
 	if err == nil {
 		// The request has gone on without an answer that comes after the bound.
 		err = ctx.Err()
