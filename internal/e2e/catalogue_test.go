@@ -29,10 +29,10 @@ func TestCatalogue(t *testing.T) {
 		if fmt.Sprint(read) != fmt.Sprint(made) {
 			t.Errorf("read %v, made %v", read, made)
 		}
-		body["numero"] = "11"
 		if body["codigo"] != nil {
-			delete(body, "numero")
-			body["ativo"] = false
+			body["descricao"] = "Pão na chapa"
+		} else {
+			body["razao_social"] = "Ana Lima"
 		}
 		c.do("PUT", one, tokens.Access, body, "If-Match", `"1"`).want(200).into(&changed)
 		var list []map[string]any
