@@ -170,7 +170,7 @@ func TestLintFinds(t *testing.T) {
 		{"file answered as a number", "in UTF-8.\n      type: string\n    ImportReport:\n", "in UTF-8.\n      type: integer\n    ImportReport:\n", "the answer of text/csv is not a string"},
 		{"status of another response", "enum: [413]", "enum: [400]", "413: the problem's status is not narrowed"},
 		{"code of another status", "enum: [body_too_large]", "enum: [invalid_json]", `413: code "invalid_json" is answered with 400`},
-		{"code that nothing answers", "enum: [not_found]", "enum: [nfe_invalid]", `404: code "nfe_invalid" is never answered`},
+		{"code that nothing answers", "enum: [not_found]", "enum: [no_such_code]", `404: code "no_such_code" is never answered`},
 
 		{"unused component", "  responses:\n    # Success\n", "  responses:\n    Spare:\n      description: Spare.\n    # Success\n", "components/responses/Spare is not used"},
 		{"used by an unused one alone", "'401': {$ref: '#/components/responses/InvalidRefreshToken'}", "'401': {$ref: '#/components/responses/Unauthenticated'}", "components/responses/InvalidRefreshToken is not used"},

@@ -33,6 +33,7 @@ var (
 	roles       = []string{"admin", "operator"}
 	extensions  = []string{"x-rate-class", "x-role", "x-timeout", "x-max-body", "x-served-by", "x-websocket"}
 	textTypes   = []string{"text/csv", "text/vcard"}                                    // of files, which are passed on as they are
+	fileTypes   = []string{"application/xml", "application/pdf"}                        // of invoices
 	pageTypes   = []string{"text/html", "text/css", "text/javascript", "image/svg+xml"} // of the reference
 	keySetType  = "application/jwk-set+json"                                            // RFC 7517 section 8.5.2
 	camelCase   = regexp.MustCompile(`^[a-z][A-Za-z0-9]*$`)
@@ -483,7 +484,7 @@ func lintResponses(_ *openapi3.T, op operation) (found []string) {
 				if mime != keySetType && !isHealth(op.path) && !isEnvelope(media.Schema.Value, op.param("limit") != nil) {
 					complain("the answer is not the envelope of message and data")
 				}
-			case slices.Contains(textTypes, mime) || slices.Contains(pageTypes, mime) && strings.HasPrefix(op.path, "/docs"):
+			case slices.Contains(textTypes, mime) || slices.Contains(fileTypes, mime) || slices.Contains(pageTypes, mime) && strings.HasPrefix(op.path, "/docs"):
 				if !media.Schema.Value.Type.Is("string") {
 					complain("the answer of %s is not a string", mime)
 				}
@@ -544,10 +545,14 @@ func isEnvelope(s *openapi3.Schema, paged bool) bool {
 }
 
 // loose returns the objects in a schema that would let a member pass which
-// the document does not know. With all set, every member must be required.
+// the document does not know. With all set, every member must be required,
+// unless the object leaves out those that have no value.
 func loose(s *openapi3.Schema, where string, all bool) (found []string) {
 	walk(s, where, func(s *openapi3.Schema, where string) {
 		if !s.Type.Is("object") {
+			return
+		}
+		if s.Extensions["x-opaque"] == true {
 			return
 		}
 		if s.AdditionalProperties.Schema != nil {
@@ -566,7 +571,7 @@ func loose(s *openapi3.Schema, where string, all bool) (found []string) {
 			}
 		}
 		for _, name := range sortedKeys(s.Properties) {
-			if all && !slices.Contains(s.Required, name) {
+			if all && !slices.Contains(s.Required, name) && s.Extensions["x-sparse"] != true {
 				found = append(found, fmt.Sprintf("%s: member %s is not required", where, name))
 			}
 		}
@@ -592,8 +597,12 @@ func looseMap(s *openapi3.Schema, where string) (found []string) {
 }
 
 // unbounded returns the values in a schema that have no type, or no least and
-// largest value or length.
+// largest value or length. Where an operation judges values by rules of its own it
+// looks at nothing.
 func unbounded(s *openapi3.Schema, where string) (found []string) {
+	if s.Extensions["x-unbounded"] == true {
+		return nil
+	}
 	walk(s, where, func(s *openapi3.Schema, where string) {
 		switch {
 		case len(s.Enum) > 0:

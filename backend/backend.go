@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"crypto/hkdf"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -18,8 +19,10 @@ import (
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/cache"
+	"gatehouse/backend/internal/catalogue"
 	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/housekeeping"
+	"gatehouse/backend/internal/invoice"
 	"gatehouse/backend/internal/logstream"
 	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/password"
@@ -155,6 +158,11 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	}
 	sessions := &session.Service{Directory: directory, Announcer: announcer}
 	contacts := &contact.Service{Directory: directory, Cache: cached, Verdicts: verdicts}
+	catalogues := &catalogue.Service{Directory: directory, Cache: cached, Verdicts: verdicts}
+	invoices := &invoice.Service{
+		Directory: directory, Cache: cached, Verdicts: verdicts,
+		Windows: c.Invoice.Windows(), Random: rand.Reader, Now: time.Now,
+	}
 	users := &user.Service{
 		Directory:  directory,
 		Announcer:  announcer,
@@ -207,7 +215,8 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		}),
 		checker: checker,
 		server: newServer(app, routes(checker, features{
-			auth: accounts, session: sessions, contact: contacts, user: users, audit: trails, tenant: tenants, override: overrides,
+			auth: accounts, session: sessions, contact: contacts, catalogue: catalogues, invoice: invoices, user: users, audit: trails,
+			tenant: tenants, override: overrides,
 			streams: streams, keys: keys,
 		}), checker, log),
 		ops: ops.New(checker, log),

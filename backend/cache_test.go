@@ -51,12 +51,21 @@ type write func(s *testServer, w *cacheWorld) answer
 type cacheWorld struct {
 	admin, spare, operator actor
 	contact                string
+	// plain makes what is there to be changed.
+	plain   *testServer
+	emitter string
+	nfe     invoiceBody // a draft
+	// entries are the paths of an entry of each kind of the catalogue.
+	entries map[string]string
 }
 
 // reads are the answers that come from the cache.
 func (w *cacheWorld) reads() []func(s *testServer) answer {
 	var list []func(s *testServer) answer
-	for _, path := range []string{"/api/v1/auth/me", "/api/v1/address-book/" + w.contact, "/api/v1/address-book?sort=name&count=exact"} {
+	for _, path := range []string{"/api/v1/auth/me", "/api/v1/address-book/" + w.contact, "/api/v1/address-book?sort=name&count=exact",
+		w.nfe.path(), "/api/v1/nfe?count=exact", "/api/v1/nfe/summary",
+		w.entries["emitter"], "/api/v1/nfe/emitters?count=exact", w.entries["recipient"], "/api/v1/nfe/recipients",
+		w.entries["product"], "/api/v1/nfe/products?q=p"} {
 		for _, by := range []actor{w.admin, w.spare} {
 			list = append(list, func(s *testServer) answer { return s.do("GET", path, by.Access, nil) })
 		}
@@ -67,12 +76,50 @@ func (w *cacheWorld) reads() []func(s *testServer) answer {
 // newCacheWorld makes it anew for each operation.
 func newCacheWorld(s *testServer, tenant string, operator actor) *cacheWorld {
 	s.newTenant(operator, tenant, "open", "")
-	w := &cacheWorld{operator: operator}
+	w := &cacheWorld{operator: operator, plain: s}
 	w.admin, w.spare = s.actor(tenant, "admin", token.Admin), s.actor(tenant, "spare", token.Member)
 	var made struct{ ID string }
 	s.do("POST", "/api/v1/address-book", w.admin.Access, contactBody()).want(s.t, 201).into(s.t, &made)
 	w.contact = made.ID
+	w.emitter = s.emitter(tenant)
+	w.entries = map[string]string{}
+	for name, kind := range catalogueKinds {
+		body := kind.body()
+		body[kind.unique] = kind.other // the emitter has the first
+		s.do("POST", kind.path, w.admin.Access, body).want(s.t, 201).into(s.t, &made)
+		w.entries[name] = kind.path + "/" + made.ID
+	}
+	s.do("POST", "/api/v1/nfe", w.admin.Access, nfeBody(w.emitter, 1)).want(s.t, 201).into(s.t, &w.nfe)
 	return w
+}
+
+// nfeWrite is a step in the life of the draft, after those that must come before it,
+// which the cache does not hear of.
+func nfeWrite(steps ...string) write {
+	return func(s *testServer, w *cacheWorld) answer {
+		for _, name := range steps[:len(steps)-1] {
+			w.plain.step(w.admin.Access, w.nfe, name).want(s.t, 200).into(s.t, &w.nfe)
+		}
+		return s.step(w.admin.Access, w.nfe, steps[len(steps)-1])
+	}
+}
+
+// entryWrite makes, replaces or deletes an entry of a kind of the catalogue.
+func entryWrite(method, name string) write {
+	return func(s *testServer, w *cacheWorld) answer {
+		kind := catalogueKinds[name]
+		body := kind.body()
+		switch method {
+		case "POST":
+			body[kind.unique] = map[string]any{"cnpj": "12345678000195", "codigo": "PAO-3"}[kind.unique]
+			return s.do(method, kind.path, w.admin.Access, body)
+		case "PUT":
+			body[kind.unique] = kind.other
+			body[map[string]string{"cnpj": "razao_social", "codigo": "descricao"}[kind.unique]] = "Another name"
+			return s.do(method, w.entries[name], w.admin.Access, body)
+		}
+		return s.do(method, w.entries[name], w.admin.Access, nil)
+	}
 }
 
 func request(method, path string, body any, headers ...string) write {
@@ -95,6 +142,18 @@ var writes = map[string]write{
 		body["name"] = "Zoe"
 		return s.do("PUT", "/api/v1/address-book/"+w.contact, w.admin.Access, body)
 	},
+	"createEmitter": entryWrite("POST", "emitter"), "updateEmitter": entryWrite("PUT", "emitter"), "deleteEmitter": entryWrite("DELETE", "emitter"),
+	"createRecipient": entryWrite("POST", "recipient"), "updateRecipient": entryWrite("PUT", "recipient"), "deleteRecipient": entryWrite("DELETE", "recipient"),
+	"createProduct": entryWrite("POST", "product"), "updateProduct": entryWrite("PUT", "product"), "deleteProduct": entryWrite("DELETE", "product"),
+	"createNfe": func(s *testServer, w *cacheWorld) answer {
+		return s.do("POST", "/api/v1/nfe", w.admin.Access, nfeBody(w.emitter, 2))
+	},
+	"updateNfe": func(s *testServer, w *cacheWorld) answer {
+		return s.do("PUT", w.nfe.path(), w.admin.Access, with(nfeBody(w.emitter, 2), "version", 1))
+	},
+	"deleteNfe": func(s *testServer, w *cacheWorld) answer { return s.do("DELETE", w.nfe.path(), w.admin.Access, nil) },
+	"issueNfe":  nfeWrite("issue"), "authorizeNfe": nfeWrite("issue", "authorize"), "rejectNfe": nfeWrite("issue", "reject"),
+	"denyNfe": nfeWrite("issue", "deny"), "cancelNfe": nfeWrite("issue", "authorize", "cancel"),
 	"deleteContact": func(s *testServer, w *cacheWorld) answer {
 		return s.do("DELETE", "/api/v1/address-book/"+w.contact, w.admin.Access, nil)
 	},
@@ -132,7 +191,7 @@ func suspend(s *testServer, w *cacheWorld) answer {
 var unseen = []string{
 	"signup", "login", "refreshTokens", "changePassword", "createUser", // of somebody, but not what is shown
 	"createInvitation", "deleteInvitation", "inviteToTenant",
-	"createTenant", "updateTenant", "resumeTenant", "setTenantLimits",
+	"createTenant", "updateTenant", "resumeTenant", "setTenantLimits", "validateNfe", "voidNfeRange",
 }
 
 // After every operation that changes something, two backends with a cache that

@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/housekeeping"
+	"gatehouse/backend/internal/invoice"
 	"gatehouse/backend/internal/logstream"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
@@ -41,6 +42,7 @@ type Config struct {
 	LogTail  logtail.Config
 	Trace    telemetry.TraceConfig
 	Streams  logstream.Config
+	Invoice  invoice.Config
 
 	MaxAge          int            `env:"MAX_AGE" envDefault:"900" doc:"Lifetime of an access token in seconds, at most 3600"`
 	ReuseGrace      time.Duration  `env:"REFRESH_REUSE_GRACE" envDefault:"0s" doc:"How long the client that spent a refresh token may repeat that, for when the answer was lost; at most 30s, 0s for never"`
@@ -73,6 +75,7 @@ func (c *Config) Validate(m *config.Mistakes) {
 	c.LogTail.Validate(m)
 	c.Trace.Validate(m)
 	c.Streams.Validate(m)
+	c.Invoice.Validate(m)
 	m.Range("MAX_AGE", c.MaxAge, 1, 3600)
 	checkDuration(m, "REFRESH_REUSE_GRACE", c.ReuseGrace, 0, 30*time.Second)
 	checkDuration(m, "REQUEST_TIMEOUT", c.RequestTimeout, 100*time.Millisecond, 5*time.Minute)

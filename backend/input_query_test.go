@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -141,6 +142,14 @@ func values(s *openapi3.Schema) (right, wrong []string) {
 		return []string{"2026-11-22T00:00:00Z", "2026-11-22T00:00:00.123456789Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"},
 			[]string{"", "x", "2026-11-22", "2026-11-22T00:00:00", "2026-13-22T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-22T24:00:00Z", "-001-01-01T00:00:00Z",
 				"0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "1764547200", "2026-11-22T00:00:00Z+", "now", "infinity"}
+	case strings.HasPrefix(s.Pattern, "^[0-9]{4}-("): // a month, of those that a summary covers
+		return []string{time.Now().UTC().Format("2006-01")}, []string{"", "x", "2026-00", "2026-13", "2026-1", "0000-01", "2026-11-01", "11-2026", "-026-11", "+026-11"}
+	case strings.HasPrefix(s.Pattern, "^(0|[1-9]"): // a series
+		return []string{"0", "1", "999"}, []string{"", "x", "00", "01", "1000", "-1", "+1", "1.0", "1e1", "%D9%A1"}
+	case strings.HasPrefix(s.Pattern, "^[0-9]{1,13}"): // an amount
+		return []string{"0", "0.1", "1234.50", "9999999999999.99", "0000000000001"}, []string{
+			"", "x", "-1", "%2B1", "1.234", "1,50", "1e3", "NaN", "Infinity", "10000000000000", "9999999999999.999", ".5", "5.", strings.Repeat("9", 400),
+		}
 	case s.Type.Is("string") && s.MaxLength != nil:
 		n := int(*s.MaxLength)
 		right = []string{"a", strings.Repeat("a", n)}
@@ -211,7 +220,8 @@ func TestHeadersAtTheirBounds(t *testing.T) {
 			right: []string{`*`, ` * `, `"1", "2"`, `"1","1"`, `"x"`, `""`, `W/"1"`, `"9223372036854775808"`, `"` + strings.Repeat("1", 1000) + `"`},
 			wrong: []string{"", "1", `"1`, `1"`, `*, "1"`, `"1", *`, `"1" "2"`, `w/"1"`, "null", `'1'`},
 		},
-		"X-Tenant-Id": {right: []string{"platform", "", "é", "../x", strings.Repeat("a", 5000)}},
+		"Accept-Language": {right: []string{"pt-BR", "", "*", "é", "en;q=x", strings.Repeat("pt,", 1500)}},
+		"X-Tenant-Id":     {right: []string{"platform", "", "é", "../x", strings.Repeat("a", 5000)}},
 	}
 	for _, op := range operations(t) {
 		for _, p := range op.params {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"gatehouse/internal/token"
 )
@@ -12,34 +13,51 @@ import (
 // How each parameter of the document is attacked. What is not here fails the
 // test.
 var (
-	knownPaths   = []string{"sessions", "invitations", "users", "address-book", "tenants"}
-	knownHeaders = []string{"X-Tenant-Id", "If-Match", "Idempotency-Key"}
+	knownPaths   = []string{"sessions", "invitations", "users", "address-book", "nfe", "emitters", "recipients", "products", "tenants"}
+	knownHeaders = []string{"X-Tenant-Id", "If-Match", "Idempotency-Key", "Accept-Language"}
 	queryAttacks = map[string]func(v *loot) []string{
-		"limit":       func(*loot) []string { return []string{"500"} },
-		"cursor":      nil, // with the query that it belongs to
-		"sort":        func(*loot) []string { return nil },
-		"count":       func(*loot) []string { return []string{"exact"} },
-		"format":      func(*loot) []string { return []string{"csv", "vcard"} },
-		"dry_run":     func(*loot) []string { return []string{"true", "false"} },
-		"on_error":    func(*loot) []string { return []string{"skip", "abort"} },
-		"name":        part,
-		"email":       part,
-		"q":           part,
-		"phone":       func(v *loot) []string { return []string{v.phone[:7], "1"} },
-		"age":         func(*loot) []string { return []string{"42"} },
-		"age_gte":     func(*loot) []string { return []string{"0"} },
-		"age_lte":     func(*loot) []string { return []string{"150"} },
-		"gender":      func(*loot) []string { return []string{"male"} },
-		"role":        func(*loot) []string { return []string{"member", "admin", "operator"} },
-		"active":      func(*loot) []string { return []string{"true"} },
-		"action":      func(*loot) []string { return []string{"user.create", "invitation.create"} },
-		"actor_id":    func(v *loot) []string { return []string{v.admin.id, v.member.id} },
-		"created_gte": func(*loot) []string { return []string{"2000-01-01T00:00:00Z"} },
-		"created_lt":  func(*loot) []string { return []string{"2100-01-01T00:00:00Z"} },
-		"tenant_id":   func(v *loot) []string { return []string{v.tenant} },
-		"status":      func(*loot) []string { return []string{"active"} },
-		"plan":        func(*loot) []string { return []string{"standard"} },
-		"placement":   func(*loot) []string { return []string{"shared", "dedicated"} },
+		"limit":          func(*loot) []string { return []string{"500"} },
+		"cursor":         nil, // with the query that it belongs to
+		"sort":           func(*loot) []string { return nil },
+		"count":          func(*loot) []string { return []string{"exact"} },
+		"format":         func(*loot) []string { return []string{"csv", "vcard"} },
+		"dry_run":        func(*loot) []string { return []string{"true", "false"} },
+		"on_error":       func(*loot) []string { return []string{"skip", "abort"} },
+		"name":           part,
+		"email":          part,
+		"q":              part,
+		"phone":          func(v *loot) []string { return []string{v.phone[:7], "1"} },
+		"age":            func(*loot) []string { return []string{"42"} },
+		"age_gte":        func(*loot) []string { return []string{"0"} },
+		"age_lte":        func(*loot) []string { return []string{"150"} },
+		"gender":         func(*loot) []string { return []string{"male"} },
+		"role":           func(*loot) []string { return []string{"member", "admin", "operator"} },
+		"active":         func(*loot) []string { return []string{"true"} },
+		"action":         func(*loot) []string { return []string{"user.create", "invitation.create"} },
+		"actor_id":       func(v *loot) []string { return []string{v.admin.id, v.member.id} },
+		"created_gte":    func(*loot) []string { return []string{"2000-01-01T00:00:00Z"} },
+		"created_lt":     func(*loot) []string { return []string{"2100-01-01T00:00:00Z"} },
+		"tenant_id":      func(v *loot) []string { return []string{v.tenant} },
+		"status":         func(*loot) []string { return []string{"active"} },
+		"plan":           func(*loot) []string { return []string{"standard"} },
+		"placement":      func(*loot) []string { return []string{"shared", "dedicated"} },
+		"cnpj":           func(*loot) []string { return []string{"11222333000181", "12ABC34501DE35"} },
+		"cpf":            func(*loot) []string { return []string{"52998224725"} },
+		"id_estrangeiro": func(*loot) []string { return []string{"AB123456"} },
+		"codigo":         func(v *loot) []string { return []string{v.mark[:12] + "0"} },
+		"ativo":          func(*loot) []string { return []string{"true"} },
+		"serie":          func(*loot) []string { return []string{"1"} },
+		"emitter_id":     func(v *loot) []string { return []string{v.party.ids["emitters"]} },
+		"issued_gte":     func(*loot) []string { return []string{"2000-01-01T00:00:00Z"} },
+		"issued_lt":      func(*loot) []string { return []string{"2100-01-01T00:00:00Z"} },
+		"min_total":      func(*loot) []string { return []string{"0"} },
+		"max_total":      func(*loot) []string { return []string{"9999999999999.99"} },
+		"from":           thisMonth,
+		"to":             thisMonth,
+	}
+	// Those that mean something else in one operation.
+	ownAttacks = map[string]func(v *loot) []string{
+		"listNfe.status": func(*loot) []string { return []string{"draft", "authorized"} },
 	}
 	// Members of bodies that name something of a tenant's, by what is in them.
 	bodyAttacks = map[string]func(w *walk) []any{
@@ -54,10 +72,33 @@ var (
 		"role": nil, "active": nil, "name": nil, "gender": nil, "age": nil, "address": nil, "phone": nil,
 		"expires_in": nil, "plan": nil, "signup": nil, "session_mode": nil,
 		"overrides": nil, // only operators have them, who administer all tenants
+		// Of the catalogue of invoices.
+		"cnpj": nil, "cpf": nil, "razao_social": nil, "nome_fantasia": nil, "inscricao_estadual": nil, "inscricao_estadual_subst_tributario": nil,
+		"inscricao_municipal": nil, "cnae": nil, "regime_tributario": nil, "logradouro": nil, "complemento": nil, "bairro": nil,
+		"codigo_municipio": nil, "municipio": nil, "uf": nil, "cep": nil, "codigo_pais": nil, "pais": nil, "telefone": nil, "tipo_pessoa": nil,
+		"id_estrangeiro": nil, "inscricao_suframa": nil, "indicador_ie": nil, "ean": nil, "descricao": nil, "ncm": nil, "cest": nil, "cfop": nil,
+		"unidade": nil, "valor_unitario": nil, "icms_cst": nil, "icms_aliquota": nil, "ipi_cst": nil, "ipi_aliquota": nil, "pis_cst": nil,
+		"pis_aliquota": nil, "cofins_cst": nil, "cofins_aliquota": nil, "ativo": nil,
+		// Of invoices.
+		"emitter_id":   func(w *walk) []any { return []any{w.victim.party.ids["emitters"]} },
+		"recipient_id": func(w *walk) []any { return []any{w.victim.party.ids["recipients"]} },
+		"nfe_id":       nil, "status": nil, "data_autorizacao": nil, "data_cancelamento": nil, "protocolo_autorizacao": nil, "codigo_denegacao": nil,
+		"protocolo_cancelamento": nil, "motivo_cancelamento": nil, "issued_at": nil, "created_at": nil, "updated_at": nil, "version": nil,
+		"modelo": nil, "versao": nil, "ambiente": nil, "serie": nil, "numero": nil, "codigo_numerico": nil, "natureza_operacao": nil,
+		"tipo_operacao": nil, "tipo_emissao": nil, "finalidade": nil, "id_destino": nil, "indicador_final": nil, "indicador_presencial": nil,
+		"data_emissao": nil, "data_saida_entrada": nil, "justificativa_contingencia": nil, "emitente": nil, "destinatario": nil, "itens": nil,
+		"valor_produtos": nil, "valor_desconto": nil, "valor_icms_desonerado": nil, "valor_st": nil, "valor_fcp_st": nil, "valor_frete": nil,
+		"valor_seguro": nil, "valor_outras_despesas": nil, "valor_ii": nil, "valor_ipi": nil, "valor_ipi_devolvido": nil, "valor_servicos": nil,
+		"valor_impostos": nil, "valor_total": nil, "valor_troco": nil, "transporte": nil, "pagamentos": nil, "referencias": nil,
+		"pedido_compra": nil, "contrato": nil, "informacoes_adicionais": nil, "informacoes_fisco": nil, "informacoes_fiscais": nil,
+		"ibs_cbs": nil, "rejeicao": nil, "findings": nil, "protocolo": nil, "data": nil, "chave_acesso": nil, "codigo": nil, "motivo": nil,
+		"justificativa": nil, "numero_inicial": nil, "numero_final": nil,
 	}
 	// Members that no body has, unless the document says so.
 	stuffing = []string{"tenant_id", "id", "role", "user_id", "created_by", "session_id", "password_hash", "version", "actor_id"}
 )
+
+func thisMonth(*loot) []string { return []string{time.Now().UTC().Format("2006-01")} }
 
 // part is the beginning of a mark, which filters find the victim's rows by. It
 // is not a mark itself: what an attacker sends may come back to it.
@@ -109,10 +150,14 @@ func (w *walk) attack(op *operation, who *credentials) {
 		w.want(op, who, 400, w.send(op, call{id: own, query: q, token: who.Access}), "the cursor")
 	}
 	for _, p := range op.params {
-		if p.In != "query" || queryAttacks[p.Name] == nil {
+		attack := ownAttacks[op.name+"."+p.Name]
+		if attack == nil {
+			attack = queryAttacks[p.Name]
+		}
+		if p.In != "query" || attack == nil {
 			continue
 		}
-		for _, value := range queryAttacks[p.Name](&w.victim) {
+		for _, value := range attack(&w.victim) {
 			w.want(op, who, 200, w.send(op, call{id: own, query: url.Values{p.Name: {value}}, token: who.Access}), p.Name+"="+value)
 		}
 	}
@@ -174,6 +219,17 @@ func (w *walk) attackMember(op *operation, who *credentials, own, name string) {
 			changes["username_or_email"], changes["password"] = who.username, testPassword
 		case op.name == "refreshTokens":
 			status = 401
+		case op.name == "updateNfe" && who == &w.operator: // whose tenant has none
+			changes["version"] = 999
+		case op.name == "validateNfe": // looks at nothing but the body
+			status = 200
+		case name == "emitter_id", name == "recipient_id":
+			status = 400
+		case op.name == "createNfe": // gives ids, and the caller's tenant
+			status = 201
+		case op.name == "updateNfe":
+			changes["version"] = 999 // what is there is to stay
+			status = 409
 		}
 		a := w.send(op, call{id: own, body: op.with(changes), token: who.Access})
 		w.want(op, who, status, a, fmt.Sprintf("%s=%v", name, value))

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -70,6 +71,14 @@ type keyed struct {
 	key  string
 	body map[string]any
 	id   string // of what it made
+}
+
+// target is the id in the path of a keyed request.
+func (k keyed) target(op *operation) string {
+	if op.collection() == "" {
+		return ""
+	}
+	return k.id
 }
 
 func (p *party) headers() []string {
@@ -152,6 +161,7 @@ func newParty(s *testServer, operator *credentials, dedicated bool) *party {
 	p.ids["address-book"] = p.keys["createContact"].id
 	p.do("POST", "/api/v1/address-book/import", admin, "name,gender,age,address,phone,email\r\n"+
 		fmt.Sprintf("Imported %s,male,40,Street %s,%s,in@%s.example\r\n", mark, mark, p.phone, mark), "Content-Type", "text/csv").want(t, 200)
+	p.invoices(t)
 	p.spent = p.member.Refresh
 	p.do("POST", "/api/v1/auth/refresh", "", map[string]any{"refresh_token": p.member.Refresh}).want(t, 200).into(t, &p.member.pair)
 	p.do("POST", "/api/v1/auth/login", "", map[string]any{
@@ -164,6 +174,59 @@ func newParty(s *testServer, operator *credentials, dedicated bool) *party {
 		}
 	}
 	return p
+}
+
+// invoices makes parties, two documents that were issued and a draft, with
+// something in every table.
+func (p *party) invoices(t *testing.T) {
+	t.Helper()
+	// Two of each, so that every list has a second page.
+	for i := range 2 {
+		emitter, recipient, product := emitterBody(), recipientBody(), productBody()
+		emitter["cnpj"], emitter["razao_social"] = randomCNPJ(), "Emitter "+p.mark
+		recipient["cnpj"], recipient["razao_social"] = randomCNPJ(), "Recipient "+p.mark
+		product["codigo"] = fmt.Sprint(p.mark, i)
+		p.keyed("createEmitter", &p.member, "/api/v1/nfe/emitters", emitter)
+		p.keyed("createRecipient", &p.member, "/api/v1/nfe/recipients", recipient)
+		p.keyed("createProduct", &p.member, "/api/v1/nfe/products", product)
+	}
+	emitter, recipient, product := p.keys["createEmitter"].id, p.keys["createRecipient"].id, p.keys["createProduct"].id
+	p.ids["emitters"], p.ids["recipients"], p.ids["products"] = emitter, recipient, product
+	for _, steps := range [][]string{{"issue", "authorize", "cancel"}, {"issue", "reject", "issue", "deny"}} {
+		body := nfeBody(emitter, 1)
+		delete(body, "destinatario")
+		item := nfeItem(1)
+		item["product_id"], item["codigo"], item["ipi"] = product, p.mark, map[string]any{"cst": "53", "codigo_enquadramento": "999"}
+		body["itens"], body["recipient_id"], body["natureza_operacao"] = []any{item}, recipient, "Venda "+p.mark
+		body["transporte"] = map[string]any{"modalidade_frete": "9", "volumes": []any{map[string]any{"marca": p.mark}}}
+		body["referencias"] = []any{map[string]any{"tipo": "0", "chave_acesso": "35260711222333000181550010000001231482193759"}}
+		body["informacoes_fiscais"] = []any{map[string]any{"campo": "x", "texto": p.mark}}
+		var d invoiceBody
+		p.do("POST", "/api/v1/nfe", p.member.Access, body).want(t, 201).into(t, &d)
+		for _, name := range steps {
+			p.step(name, &d)
+		}
+	}
+	// One that anybody could make with its key.
+	p.keyed("createNfe", &p.member, "/api/v1/nfe", map[string]any{"natureza_operacao": "Venda " + p.mark})
+	p.ids["nfe"] = p.keys["createNfe"].id
+	p.keyed("voidNfeRange", &p.admin, "/api/v1/nfe/void-range", map[string]any{
+		"emitter_id": emitter, "ambiente": "2", "modelo": "55", "serie": "1", "numero_inicial": "10", "numero_final": "12", "justificativa": "Range " + p.mark,
+	})
+}
+
+// randomCNPJ is one that nobody else has.
+func randomCNPJ() string {
+	n, _ := strconv.Atoi(digits(1e8)[1:])
+	return freshCNPJ(n)
+}
+
+// step carries out a step in the life of a document, with an Idempotency-Key.
+func (p *party) step(name string, d *invoiceBody) {
+	p.s.t.Helper()
+	k := keyed{by: &p.admin, key: "key-" + p.mark + "-" + rand.Text(), body: stepBody(*d, name), id: d.ID}
+	p.do("POST", d.path()+"/"+name, p.admin.Access, k.body, "Idempotency-Key", k.key).want(p.s.t, 200).into(p.s.t, d)
+	p.keys[name+"Nfe"] = k
 }
 
 func (p *party) contact() map[string]any {

@@ -1,11 +1,14 @@
 package backend
 
 import (
+	"slices"
 	"time"
 
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
+	"gatehouse/backend/internal/catalogue"
 	"gatehouse/backend/internal/contact"
+	"gatehouse/backend/internal/invoice"
 	"gatehouse/backend/internal/logstream"
 	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/session"
@@ -18,22 +21,24 @@ import (
 
 // features are the services that answer requests.
 type features struct {
-	auth     *auth.Service
-	session  *session.Service
-	contact  *contact.Service
-	user     *user.Service
-	audit    *audit.Service
-	tenant   *tenant.Service
-	override *override.Service
-	streams  *logstream.Service
-	keys     *token.Keyring
+	auth      *auth.Service
+	session   *session.Service
+	contact   *contact.Service
+	catalogue *catalogue.Service
+	invoice   *invoice.Service
+	user      *user.Service
+	audit     *audit.Service
+	tenant    *tenant.Service
+	override  *override.Service
+	streams   *logstream.Service
+	keys      *token.Keyring
 }
 
 // routes lists every operation that the backend serves. It is the same set as
 // that of api/openapi.yaml, with the same roles, which a test holds.
 func routes(probe *health.Checker, f features) []web.Route {
-	a, s, c, u, t := f.auth, f.session, f.contact, f.user, f.tenant
-	return []web.Route{
+	a, s, c, n, u, t := f.auth, f.session, f.contact, f.invoice, f.user, f.tenant
+	all := []web.Route{
 		{Method: "GET", Path: "/health", Access: web.Public, Handle: handleHealth(probe)},
 		{Method: "GET", Path: "/api/v1/health", Access: web.Public, Handle: handleHealth(probe)},
 		{Method: "GET", Path: "/api/v1/ping", Access: web.Public, Handle: handlePing},
@@ -87,7 +92,24 @@ func routes(probe *health.Checker, f features) []web.Route {
 		{Method: "GET", Path: "/api/v1/address-book/{id}", Handle: c.HandleGet},
 		{Method: "PUT", Path: "/api/v1/address-book/{id}", Handle: c.HandleUpdate},
 		{Method: "DELETE", Path: "/api/v1/address-book/{id}", Handle: c.HandleDelete},
+
+		{Method: "POST", Path: "/api/v1/nfe/validate", MaxBody: invoice.MaxBody, Handle: n.HandleValidate},
+		{Method: "GET", Path: "/api/v1/nfe/summary", Query: true, Handle: n.HandleSummary},
+		{Method: "POST", Path: "/api/v1/nfe/void-range", Role: token.Admin, Handle: n.HandleVoid},
+		{Method: "GET", Path: "/api/v1/nfe", Query: true, Handle: n.HandleList},
+		{Method: "POST", Path: "/api/v1/nfe", MaxBody: invoice.MaxBody, Handle: n.HandleCreate},
+		{Method: "GET", Path: "/api/v1/nfe/{id}", Handle: n.HandleGet},
+		{Method: "GET", Path: "/api/v1/nfe/{id}/xml", Handle: n.HandleXML},
+		{Method: "GET", Path: "/api/v1/nfe/{id}/danfe.pdf", Handle: n.HandleDANFE},
+		{Method: "PUT", Path: "/api/v1/nfe/{id}", MaxBody: invoice.MaxBody, Handle: n.HandleUpdate},
+		{Method: "DELETE", Path: "/api/v1/nfe/{id}", Handle: n.HandleDelete},
+		{Method: "POST", Path: "/api/v1/nfe/{id}/issue", Handle: n.HandleIssue},
+		{Method: "POST", Path: "/api/v1/nfe/{id}/authorize", Handle: n.HandleAuthorize},
+		{Method: "POST", Path: "/api/v1/nfe/{id}/reject", Handle: n.HandleReject},
+		{Method: "POST", Path: "/api/v1/nfe/{id}/deny", Handle: n.HandleDeny},
+		{Method: "POST", Path: "/api/v1/nfe/{id}/cancel", Role: token.Admin, Handle: n.HandleCancel},
 	}
+	return slices.Concat(all, f.catalogue.Emitters().Routes(), f.catalogue.Recipients().Routes(), f.catalogue.Products().Routes())
 }
 
 // jwksMaxAge is for how long the public keys may be kept. With the time between

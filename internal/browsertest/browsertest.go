@@ -57,7 +57,9 @@ func Open(t testing.TB) *Page {
 
 func program(t testing.TB) string {
 	t.Helper()
-	for _, name := range []string{"chromium-headless-shell", "chromium", "google-chrome"} {
+	// The first is what Debian's script of that name starts: a script would be killed
+	// with the test, and leave the browser behind.
+	for _, name := range []string{"/usr/lib/chromium/chromium-headless-shell", "chromium-headless-shell", "chromium", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}

@@ -18,7 +18,7 @@ import (
 )
 
 func init() {
-	for _, plain := range []string{"text/vcard", "text/html", "text/css"} {
+	for _, plain := range []string{"text/vcard", "text/html", "text/css", "application/xml", "application/pdf"} {
 		openapi3filter.RegisterBodyDecoder(plain, openapi3filter.PlainBodyDecoder)
 	}
 }

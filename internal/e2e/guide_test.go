@@ -14,7 +14,7 @@ import (
 
 // guides are the pages whose commands are run, in the order in which a newcomer
 // reads them: what one has defined the next may use.
-var guides = []string{"README.md", "docs/tenancy.md", "docs/limits.md", "docs/keys.md", "docs/DEPLOYMENT_GUIDE.md"}
+var guides = []string{"README.md", "docs/tenancy.md", "docs/limits.md", "docs/keys.md", "docs/nfe.md", "docs/DEPLOYMENT_GUIDE.md"}
 
 // notRun are blocks of commands, by their first line, that this test cannot run,
 // and why. Every other block of every page is run.

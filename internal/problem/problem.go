@@ -42,6 +42,7 @@ const (
 	URITooLong           Code = "uri_too_long"
 	UnsupportedMediaType Code = "unsupported_media_type"
 	IdempotencyMismatch  Code = "idempotency_mismatch"
+	NfeInvalid           Code = "nfe_invalid"
 	RateLimited          Code = "rate_limited"
 	HeadersTooLarge      Code = "headers_too_large"
 
@@ -85,6 +86,7 @@ var kinds = []kind{
 	{URITooLong, 414, "Target too long", "The request target is too long."},
 	{UnsupportedMediaType, 415, "Unsupported media type", "The body is not of a media type that this operation takes."},
 	{IdempotencyMismatch, 422, "Idempotency key reused", "This Idempotency-Key was used for another request."},
+	{NfeInvalid, 422, "Invoice breaks rules", "The document breaks rules that it must keep for this step; see errors."},
 	{RateLimited, 429, "Too many requests", "Too many requests; see the Retry-After header."},
 	{HeadersTooLarge, 431, "Headers too large", "The request headers are too large."},
 	{Internal, 500, "Internal error", "Something went wrong on our side. Quote the request ID when you report it."},

@@ -28,8 +28,8 @@ func TestStatusesAreTheContract(t *testing.T) {
 		"gone":                410,
 		"precondition_failed": 412,
 		"body_too_large":      413, "uri_too_long": 414, "unsupported_media_type": 415,
-		"idempotency_mismatch": 422,
-		"rate_limited":         429, "headers_too_large": 431,
+		"idempotency_mismatch": 422, "nfe_invalid": 422,
+		"rate_limited": 429, "headers_too_large": 431,
 		"internal":    500,
 		"bad_gateway": 502, "unavailable": 503, "overloaded": 503, "tenant_moving": 503, "timeout": 504,
 	}

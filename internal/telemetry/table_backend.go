@@ -55,7 +55,7 @@ var backendMetrics = []Metric{
 	{Name: "backend_tenant_breaker_refused_total", Type: Counter, Help: "Requests that were refused with 503 at once since their database was out of reach"},
 
 	{Name: "backend_cache_reads_total", Type: Counter, Help: "Reads through the cache: error says that Redis did not answer, bypass that it has not heard of a write yet", Labels: []Label{
-		oneOf("kind", "contacts", "users"), oneOf("outcome", "hit", "miss", "error", "bypass"),
+		oneOf("kind", "catalogue", "contacts", "nfe", "users"), oneOf("outcome", "hit", "miss", "error", "bypass"),
 	}},
 	{Name: "backend_cache_lookup_seconds", Type: Histogram, Help: "Until Redis answered a look-up, or was given up"},
 	{Name: "backend_cache_bytes_total", Type: Counter, Help: "Bytes of cached values", Labels: []Label{oneOf("direction", "read", "written")}},

@@ -13,8 +13,10 @@ type Kind string
 
 // What is cached.
 const (
-	Contacts Kind = "contacts" // single contacts, and pages of them
-	Users    Kind = "users"    // the signed-in user's own record
+	Catalogue Kind = "catalogue" // single emitters, recipients and products of invoices, and pages of them
+	Contacts  Kind = "contacts"  // single contacts, and pages of them
+	Invoices  Kind = "nfe"       // single documents, and pages of them
+	Users     Kind = "users"     // the signed-in user's own record
 )
 
 var (
@@ -36,7 +38,7 @@ var (
 // perKind returns the counters of one outcome of reads.
 func perKind(outcome string) map[Kind]*metrics.Counter {
 	counters := map[Kind]*metrics.Counter{}
-	for _, kind := range []Kind{Contacts, Users} {
+	for _, kind := range []Kind{Catalogue, Contacts, Invoices, Users} {
 		counters[kind] = metrics.NewCounter(fmt.Sprintf(`backend_cache_reads_total{kind=%q,outcome=%q}`, kind, outcome))
 	}
 	return counters

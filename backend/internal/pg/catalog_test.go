@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,10 +114,13 @@ func TestEveryTenantQueryCanUseAnIndex(t *testing.T) {
 	ordered := map[string]string{
 		"ListContactsByCreated": "ROW(created_at, id)", "ListContactsByName": "ROW(name_sort, id)", "ListContactsByAge": "ROW(age, id)",
 		"ListRevokedSessions": "ROW(revoked_at, id)",
+		"ListNfeByCreated":    "ROW(created_at, id)", "ListNfeByIssued": "ROW(issued_at, id)", "ListNfeByTotal": "ROW(total_cents, id)",
 	}
+	inserts := []string{"PutNfeContent"} // of several tables
+	sums := []string{"SumNfe"}           // which are put in order, not the rows
 	tested := 0
 	for name, sql := range generatedQueries(t) {
-		if !strings.Contains(sql, " tenant.") || strings.HasPrefix(sql, "insert") {
+		if !strings.Contains(sql, " tenant.") || strings.HasPrefix(sql, "insert") || slices.Contains(inserts, name) {
 			continue
 		}
 		tested++
@@ -124,7 +128,7 @@ func TestEveryTenantQueryCanUseAnIndex(t *testing.T) {
 			continue // for gh_maint, whose index is not by tenant
 		}
 		plan := explain(t, conn, sql)
-		if strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "Index Cond") || strings.Contains(plan, "Sort") {
+		if strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "Index Cond") || strings.Contains(plan, "Sort") && !slices.Contains(sums, name) {
 			t.Errorf("%s does not go by an index:\n%s", name, plan)
 		}
 		if order, ok := ordered[strings.TrimSuffix(name, "Desc")]; ok && !regexp.MustCompile(`Index Cond: .*`+regexp.QuoteMeta(order)).MatchString(plan) {

@@ -24,6 +24,7 @@ const (
 
 // SQLSTATEs of PostgreSQL (appendix A of its manual).
 const (
+	stateForeignKeyViolation  = "23503"
 	stateUniqueViolation      = "23505"
 	stateSerializationFailure = "40001"
 	stateDeadlock             = "40P01"
@@ -44,6 +45,12 @@ var poolBusy = metrics.NewCounter(`backend_db_pool_busy_total`)
 func Violates(err error, constraint string) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == stateUniqueViolation && e.ConstraintName == constraint
+}
+
+// Referenced reports whether err is that of deleting a row which others refer to.
+func Referenced(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == stateForeignKeyViolation
 }
 
 func lostRace(err error) bool {

@@ -154,6 +154,9 @@ func TestPlans(t *testing.T) {
 	for _, tenant := range []string{giant, large, small} {
 		s := newSample(t, v.admin, tenant)
 		for _, q := range parsePlane(t, "tenant", table) {
+			if slices.ContainsFunc(q.tables, func(table string) bool { return strings.HasPrefix(table, "nfe_") }) {
+				continue // the volume has no invoices
+			}
 			if v.explain(s, q, tenant, false) {
 				measured[q.name] = true
 			}

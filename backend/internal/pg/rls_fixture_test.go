@@ -23,7 +23,9 @@ const longAgo = 2
 // column is a column of a table of the tenant plane, from the catalog.
 type column struct {
 	table, name, kind string
-	notNull           bool
+	// length is the most characters that a column of text has, 0 for any number.
+	length  int
+	notNull bool
 	// target and targetColumn are what a foreign key points at; target is ""
 	// without one.
 	target, targetColumn string
@@ -33,7 +35,8 @@ type column struct {
 func readColumns(t *testing.T, conn *pgx.Conn) map[string][]column {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), `
-		select c.relname, a.attname, y.typname, a.attnotnull, coalesce(f.relname, ''), coalesce(f.attname, '')
+		select c.relname, a.attname, y.typname, case y.typname when 'varchar' then greatest(a.atttypmod - 4, 0) else 0 end, a.attnotnull,
+			coalesce(f.relname, ''), coalesce(f.attname, '')
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
 		join pg_type y on y.oid = a.atttypid
@@ -48,7 +51,7 @@ func readColumns(t *testing.T, conn *pgx.Conn) map[string][]column {
 		t.Fatal(err)
 	}
 	list, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (c column, err error) {
-		return c, r.Scan(&c.table, &c.name, &c.kind, &c.notNull, &c.target, &c.targetColumn)
+		return c, r.Scan(&c.table, &c.name, &c.kind, &c.length, &c.notNull, &c.target, &c.targetColumn)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +66,9 @@ func readColumns(t *testing.T, conn *pgx.Conn) map[string][]column {
 // tenantData is what was put into a tenant's tables.
 type tenantData struct {
 	rows map[string][]map[string]*string // by table and variant, by column
+	// order is that in which tables got their rows: those that others point at come
+	// first.
+	order []string
 	// marks are values that no other tenant has.
 	marks []string
 }
@@ -79,9 +85,13 @@ func (d tenantData) value(table, column string, v int) string {
 	return ""
 }
 
-// fixed are values where the schema allows a few only.
+// fixed are values where the schema allows a few only, by column or by table and
+// column.
 var fixed = map[string]string{
 	"outcome": "ok", "revoked_reason": "logout", "status": "200",
+	"nfe_documents.status": "draft", "modelo": "65", "ambiente": "2", "indicador_total": "1",
+	"valor_total": "7.00", "total_cents": "700", "numero_inicial": "30", "numero_final": "32",
+	"nfe_emitters.cpf": "", "nfe_recipients.cpf": "", "nfe_recipients.id_estrangeiro": "",
 }
 
 // suppliers gives values to parameters whose name is no column of the query's
@@ -92,11 +102,24 @@ func suppliers(b tenantData) map[string]func(v int) string {
 		return func(v int) string { return b.value(table, column, v) }
 	}
 	return map[string]func(int) string{
-		"age_gte":        of("contacts", "age"),
-		"age_lte":        of("contacts", "age"),
-		"created_gte":    always("-infinity"),
-		"created_lt":     always("infinity"),
+		"age_gte":     of("contacts", "age"),
+		"age_lte":     of("contacts", "age"),
+		"created_gte": always("-infinity"),
+		"created_lt":  always("infinity"),
+		"dated_gte":   always("-infinity"),
+		"dated_lt":    always("infinity"),
+		"head": func(v int) string {
+			return fmt.Sprintf(`{"status": "draft", "findings": [], "modelo": "65", "ambiente": "2", "serie": "000", "tipo_emissao": "1", "data_emissao": "2026-07-01T00:00:00Z",
+				"data_emissao_offset": 0, "emitter_id": %q}`,
+				b.value("nfe_documents", "emitter_id", v))
+		},
+		"issued_gte":     always("-infinity"),
+		"issued_lt":      always("infinity"),
+		"itens":          always(`[{"numero_item": 989}]`),
 		"kept_seconds":   always("900"),
+		"last_number":    always("77"),
+		"max_cents":      always("1000000"),
+		"min_cents":      always("0"),
 		"keep_id":        always(uuid.NewString()),
 		"old_hash":       of("users", "password_hash"),
 		"password_hash":  always("another hash"),
@@ -104,7 +127,11 @@ func suppliers(b tenantData) map[string]func(v int) string {
 		"q":              of("contacts", "name_key"),
 		"reason":         always("logout"),
 		"row_limit":      always("100"),
+		"up_to":          always("999999999"),
 		"window_seconds": always("900"),
+		// Of a document's content the lines are enough.
+		"icms": always("[]"), "ipi": always("[]"), "pis": always("[]"), "cofins": always("[]"), "transporte": always("[]"), "volumes": always("[]"),
+		"pagamentos": always("[]"), "referencias": always("[]"), "informacoes_fiscais": always("[]"),
 	}
 }
 
@@ -124,6 +151,7 @@ func fill(t *testing.T, owner *pgx.Conn, columns map[string][]column, tenant str
 			if !ready {
 				continue
 			}
+			d.order = append(d.order, table)
 			for v := range variants {
 				row := map[string]*string{}
 				for _, c := range list {
@@ -149,7 +177,10 @@ func (d *tenantData) make(c column, tenant, mark string, v int) *string {
 	if !c.notNull && v == 0 {
 		return nil
 	}
-	value, known := fixed[c.name]
+	value, known := fixed[c.table+"."+c.name]
+	if !known {
+		value, known = fixed[c.name]
+	}
 	past, future := time.Duration(variants-v)*time.Second, time.Hour
 	if v == longAgo {
 		past, future = 1000*24*time.Hour, -24*time.Hour
@@ -173,12 +204,14 @@ func (d *tenantData) make(c column, tenant, mark string, v int) *string {
 		rand.Read(random) // never fails (crypto/rand)
 		value = `\x` + hex.EncodeToString(random)
 		d.marks = append(d.marks, value)
-	case c.kind == "jsonb":
+	case c.kind == "jsonb", c.kind == "json":
 		value = fmt.Sprintf(`{"key": "%s%d"}`, mark, v)
 	case c.kind == "bool":
 		value = "true"
-	case c.kind == "int4", c.kind == "int8":
+	case c.kind == "int4", c.kind == "int8", c.kind == "numeric":
 		value = fmt.Sprint(30 + v)
+	case c.length > 0 && c.length < len(mark)+1:
+		value = fmt.Sprint("0000", v)[max(0, 5-c.length):]
 	default: // text; its length fits all bounds
 		value = fmt.Sprint(mark, v)
 	}

@@ -198,6 +198,8 @@ func (h *harness) reaches(q query, want []string, sql string, args []*string, be
 	switch {
 	case errors.As(err, &e) && e.Code == "23505" && q.inserts:
 		return true // the key of one of b's rows is taken
+	case errors.As(err, &e) && e.Code == "23503" && strings.HasPrefix(q.sql, "delete"):
+		return true // other rows of b stand on it
 	case err != nil:
 		h.t.Errorf("%s as gh_maint: %v", q.name, err)
 		return false
@@ -218,7 +220,7 @@ func (h *harness) alone(q query, tenant string, v int, narg bool) []string {
 		h.t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(ctx) }()
-	for _, table := range q.tables {
+	for _, table := range h.standingOn(q.tables) {
 		if _, err := tx.Exec(ctx, "delete from "+pgx.Identifier{"tenant", table}.Sanitize()+" where tenant_id <> $1", tenant); err != nil {
 			h.t.Fatal(err)
 		}
@@ -230,6 +232,19 @@ func (h *harness) alone(q query, tenant string, v int, narg bool) []string {
 		h.t.Fatalf("%s as gh_maint: %v", q.name, err)
 	}
 	return rows
+}
+
+// standingOn returns tables and all that point at them, which come first.
+func (h *harness) standingOn(tables []string) []string {
+	var list []string
+	for _, table := range h.b.order {
+		points := slices.ContainsFunc(h.columns[table], func(c column) bool { return slices.Contains(list, c.target) })
+		if points || slices.Contains(tables, table) {
+			list = append(list, table)
+		}
+	}
+	slices.Reverse(list)
+	return list
 }
 
 // judge holds what the service role got against what is due.

@@ -106,6 +106,356 @@ type LoginFailure struct {
 	Since    time.Time
 }
 
+type NfeCofins struct {
+	TenantID           string
+	DocumentID         uuid.UUID
+	NumeroItem         int32
+	Cst                *string
+	ModalidadeBc       *string
+	ValorBc            *string
+	AliquotaPercentual *string
+	AliquotaValor      *string
+	QuantidadeVendida  *string
+	Valor              *string
+}
+
+type NfeDocument struct {
+	TenantID                  string
+	ID                        uuid.UUID
+	Status                    string
+	Version                   int64
+	EmitterID                 *uuid.UUID
+	RecipientID               *uuid.UUID
+	Emitente                  []byte
+	Destinatario              []byte
+	NfeID                     *string
+	Modelo                    *string
+	Versao                    *string
+	Ambiente                  *string
+	Serie                     *string
+	Numero                    *int32
+	CodigoNumerico            *string
+	NaturezaOperacao          *string
+	TipoOperacao              *string
+	TipoEmissao               *string
+	Finalidade                *string
+	IDDestino                 *string
+	IndicadorFinal            *string
+	IndicadorPresencial       *string
+	DataEmissao               *time.Time
+	DataEmissaoOffset         *int32
+	DataSaidaEntrada          *time.Time
+	DataSaidaEntradaOffset    *int32
+	DataAutorizacao           *time.Time
+	DataCancelamento          *time.Time
+	ValorProdutos             string
+	ValorDesconto             string
+	ValorIcmsDesonerado       string
+	ValorSt                   string
+	ValorFcpSt                string
+	ValorFrete                string
+	ValorSeguro               string
+	ValorOutrasDespesas       string
+	ValorIi                   string
+	ValorIpi                  string
+	ValorIpiDevolvido         string
+	ValorServicos             string
+	ValorImpostos             string
+	ValorTotal                string
+	ValorTroco                string
+	TotalCents                int64
+	PedidoCompra              *string
+	Contrato                  *string
+	InformacoesAdicionais     *string
+	InformacoesFisco          *string
+	IbsCbs                    []byte
+	JustificativaContingencia *string
+	ProtocoloAutorizacao      *string
+	ProtocoloCancelamento     *string
+	MotivoCancelamento        *string
+	CodigoDenegacao           *string
+	Rejeicao                  []byte
+	Findings                  []byte
+	Assinatura                *string
+	IssuedAt                  *time.Time
+	CreatedAt                 time.Time
+	UpdatedAt                 time.Time
+}
+
+type NfeEmitter struct {
+	TenantID                         string
+	ID                               uuid.UUID
+	Cnpj                             string
+	Cpf                              string
+	RazaoSocial                      string
+	NomeFantasia                     string
+	InscricaoEstadual                string
+	InscricaoEstadualSubstTributario string
+	InscricaoMunicipal               string
+	Cnae                             string
+	RegimeTributario                 string
+	Logradouro                       string
+	Numero                           string
+	Complemento                      string
+	Bairro                           string
+	CodigoMunicipio                  string
+	Municipio                        string
+	Uf                               string
+	Cep                              string
+	CodigoPais                       string
+	Pais                             string
+	Telefone                         string
+	SearchKey                        string
+	Version                          int64
+	CreatedAt                        time.Time
+	UpdatedAt                        time.Time
+}
+
+type NfeFiscalInfo struct {
+	TenantID   string
+	DocumentID uuid.UUID
+	Campo      *string
+	Sequence   int32
+	Texto      *string
+}
+
+type NfeICMS struct {
+	TenantID                   string
+	DocumentID                 uuid.UUID
+	NumeroItem                 int32
+	Origem                     *string
+	Cst                        *string
+	ModalidadeBc               *string
+	ValorBc                    *string
+	Aliquota                   *string
+	Valor                      *string
+	ModalidadeBcSt             *string
+	PercentualMvaSt            *string
+	PercentualReducaoBcSt      *string
+	ValorBcSt                  *string
+	AliquotaSt                 *string
+	ValorSt                    *string
+	ValorFcpSt                 *string
+	PercentualReducaoBc        *string
+	ValorDesonerado            *string
+	MotivoDesoneracao          *string
+	PercentualReducaoBcEfetiva *string
+	ValorBcEfetiva             *string
+	AliquotaEfetiva            *string
+	ValorEfetivo               *string
+	CodigoBeneficioFiscal      *string
+	PercentualDiferimento      *string
+}
+
+type NfeIPI struct {
+	TenantID            string
+	DocumentID          uuid.UUID
+	NumeroItem          int32
+	Cst                 *string
+	ClasseEnquadramento *string
+	CodigoEnquadramento *string
+	CnpjProdutor        *string
+	CodigoSeloControle  *string
+	QuantidadeSelo      *string
+	ModalidadeBc        *string
+	ValorBc             *string
+	Aliquota            *string
+	QuantidadeUnidade   *string
+	ValorUnidade        *string
+	Valor               *string
+}
+
+type NfeItem struct {
+	TenantID              string
+	DocumentID            uuid.UUID
+	NumeroItem            int32
+	ProductID             *uuid.UUID
+	Codigo                *string
+	Ean                   *string
+	Descricao             *string
+	Ncm                   *string
+	Cest                  *string
+	Cfop                  *string
+	Unidade               *string
+	Quantidade            *string
+	ValorUnitario         *string
+	ValorTotal            string
+	ValorDesconto         string
+	ValorFrete            string
+	ValorSeguro           string
+	ValorOutrasDespesas   string
+	ValorIi               string
+	ValorIpiDevolvido     string
+	IndicadorTotal        *string
+	InformacoesAdicionais *string
+	NumeroPedidoCompra    *string
+	ItemPedidoCompra      *string
+	IbsCbs                []byte
+}
+
+type NfeNumber struct {
+	TenantID    string
+	EmitterID   uuid.UUID
+	Ambiente    string
+	Modelo      string
+	Serie       string
+	TipoEmissao string
+	LastNumber  int32
+}
+
+type NfePIS struct {
+	TenantID           string
+	DocumentID         uuid.UUID
+	NumeroItem         int32
+	Cst                *string
+	ModalidadeBc       *string
+	ValorBc            *string
+	AliquotaPercentual *string
+	AliquotaValor      *string
+	QuantidadeVendida  *string
+	Valor              *string
+}
+
+type NfePayment struct {
+	TenantID           string
+	DocumentID         uuid.UUID
+	Sequence           int32
+	IndicadorPagamento *string
+	FormaPagamento     *string
+	Descricao          *string
+	Valor              string
+	TipoIntegracao     *string
+	CnpjCredenciadora  *string
+	Bandeira           *string
+	NumeroAutorizacao  *string
+}
+
+type NfeProduct struct {
+	TenantID              string
+	ID                    uuid.UUID
+	Codigo                string
+	Ean                   string
+	Descricao             string
+	Ncm                   string
+	Cest                  string
+	Cfop                  string
+	Unidade               string
+	ValorUnitario         string
+	ValorFrete            string
+	ValorSeguro           string
+	ValorDesconto         string
+	ValorOutrasDespesas   string
+	IcmsCst               string
+	IcmsAliquota          *string
+	IpiCst                string
+	IpiAliquota           *string
+	PisCst                string
+	PisAliquota           *string
+	CofinsCst             string
+	CofinsAliquota        *string
+	InformacoesAdicionais string
+	Ativo                 bool
+	SearchKey             string
+	Version               int64
+	CreatedAt             time.Time
+	UpdatedAt             time.Time
+}
+
+type NfeRecipient struct {
+	TenantID           string
+	ID                 uuid.UUID
+	TipoPessoa         string
+	Cnpj               string
+	Cpf                string
+	IDEstrangeiro      string
+	RazaoSocial        string
+	NomeFantasia       string
+	InscricaoEstadual  string
+	InscricaoMunicipal string
+	InscricaoSuframa   string
+	IndicadorIe        string
+	Email              string
+	Logradouro         string
+	Numero             string
+	Complemento        string
+	Bairro             string
+	CodigoMunicipio    string
+	Municipio          string
+	Uf                 string
+	Cep                string
+	CodigoPais         string
+	Pais               string
+	Telefone           string
+	SearchKey          string
+	Version            int64
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+}
+
+type NfeReference struct {
+	TenantID    string
+	DocumentID  uuid.UUID
+	Sequence    int32
+	Tipo        *string
+	ChaveAcesso *string
+	Uf          *string
+	MesAno      *string
+	Cnpj        *string
+	Modelo      *string
+	Serie       *string
+	Numero      *string
+}
+
+type NfeTransport struct {
+	TenantID             string
+	DocumentID           uuid.UUID
+	ModalidadeFrete      *string
+	Cnpj                 *string
+	Cpf                  *string
+	RazaoSocial          *string
+	InscricaoEstadual    *string
+	EnderecoCompleto     *string
+	Municipio            *string
+	Uf                   *string
+	PlacaVeiculo         *string
+	UfVeiculo            *string
+	Rntc                 *string
+	ValorServico         *string
+	ValorBcRetencaoIcms  *string
+	AliquotaRetencaoIcms *string
+	ValorIcmsRetido      *string
+	Cfop                 *string
+	CodigoMunicipio      *string
+	InformacoesFisco     *string
+}
+
+type NfeTransportVolume struct {
+	TenantID    string
+	DocumentID  uuid.UUID
+	Sequence    int32
+	Quantidade  *string
+	Especie     *string
+	Marca       *string
+	Numeracao   *string
+	PesoLiquido *string
+	PesoBruto   *string
+}
+
+type NfeVoidedRange struct {
+	TenantID      string
+	EmitterID     uuid.UUID
+	Ambiente      string
+	Modelo        string
+	Serie         string
+	TipoEmissao   string
+	NumeroInicial int32
+	NumeroFinal   int32
+	ID            uuid.UUID
+	Justificativa string
+	Protocolo     *string
+	CreatedAt     time.Time
+}
+
 type RefreshToken struct {
 	TenantID       string
 	Hash           []byte

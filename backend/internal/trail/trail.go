@@ -58,6 +58,25 @@ const (
 
 	ContactImport Action = "contact.import"
 	ContactExport Action = "contact.export"
+
+	EmitterCreate   Action = "emitter.create"
+	EmitterUpdate   Action = "emitter.update"
+	EmitterDelete   Action = "emitter.delete"
+	RecipientCreate Action = "recipient.create"
+	RecipientUpdate Action = "recipient.update"
+	RecipientDelete Action = "recipient.delete"
+	ProductCreate   Action = "product.create"
+	ProductUpdate   Action = "product.update"
+	ProductDelete   Action = "product.delete"
+	NfeCreate       Action = "nfe.create"
+	NfeUpdate       Action = "nfe.update"
+	NfeDelete       Action = "nfe.delete"
+	NfeIssue        Action = "nfe.issue"
+	NfeAuthorize    Action = "nfe.authorize"
+	NfeReject       Action = "nfe.reject"
+	NfeDeny         Action = "nfe.deny"
+	NfeCancel       Action = "nfe.cancel"
+	NfeVoid         Action = "nfe.void"
 )
 
 // Actions lists every action.
@@ -69,6 +88,9 @@ func Actions() []string {
 		InvitationCreate, InvitationUse, InvitationDelete,
 		TenantCreate, TenantUpdate, TenantSuspend, TenantResume, TenantDelete, TenantMove, LimitsUpdate,
 		ContactImport, ContactExport,
+		EmitterCreate, EmitterUpdate, EmitterDelete, RecipientCreate, RecipientUpdate, RecipientDelete,
+		ProductCreate, ProductUpdate, ProductDelete,
+		NfeCreate, NfeUpdate, NfeDelete, NfeIssue, NfeAuthorize, NfeReject, NfeDeny, NfeCancel, NfeVoid,
 	} {
 		names = append(names, string(a))
 	}

@@ -28,7 +28,8 @@ const (
 // are optional, and those also tagged null:"absent" may be null instead. Unknown,
 // repeated, missing and other null members, wrong types, invalid UTF-8 and
 // trailing data are refused, with all findings at once. A member may be a list of
-// structs, to which the same applies.
+// structs, to which the same applies; the members of an embedded struct count as
+// those of the struct around it.
 func (r *Request) Decode(dst any) error {
 	if !isJSON(r.ctx.Request.Header.ContentType()) {
 		return problem.New(problem.UnsupportedMediaType)
@@ -61,6 +62,41 @@ func decode(body []byte, dst any) error {
 	return &problem.Error{Code: problem.ValidationFailed, Fields: f[:min(len(f), maxFindings)]}
 }
 
+// DecodeSparse is as [Request.Decode] for an object that may lack anything: members
+// of dst may be missing or null, and it is as deep as its type. Of unknown members
+// and wrong types only the first is reported.
+func (r *Request) DecodeSparse(dst any) error {
+	if !isJSON(r.ctx.Request.Header.ContentType()) {
+		return problem.New(problem.UnsupportedMediaType)
+	}
+	return decodeSparse(r.ctx.Request.Body(), dst)
+}
+
+func decodeSparse(body []byte, dst any) error {
+	if tooDeep(body) {
+		return problem.Newf(problem.InvalidJSON, "The request body is nested deeper than %d levels.", maxDepth)
+	}
+	if jsontext.Value(body).Kind() != '{' && jsontext.Value(body).IsValid() {
+		return notAnObject()
+	}
+	err := json.Unmarshal(body, dst, json.RejectUnknownMembers(true))
+	var semantic *json.SemanticError
+	if err == nil || isSyntactic(err) || !errors.As(err, &semantic) {
+		if err != nil {
+			return decodeProblem(body, err)
+		}
+		return nil
+	}
+	field := problem.Field{Name: string(semantic.JSONPointer), Code: "invalid_type", Message: "must be of another type"}
+	switch {
+	case errors.Is(err, json.ErrUnknownName):
+		field.Code, field.Message = "unknown_field", "is not a field of this request"
+	case semantic.GoType != nil:
+		field.Message = "must be " + wanted(semantic.GoType)
+	}
+	return &problem.Error{Code: problem.ValidationFailed, Fields: []problem.Field{field}}
+}
+
 // findings are what is wrong with the members of a body.
 type findings []problem.Field
 
@@ -70,7 +106,24 @@ func (f *findings) add(pointer, code, message string) {
 
 // object reads the members of the object at a pointer into a struct.
 func (f *findings) object(pointer string, members map[string]jsontext.Value, v reflect.Value) {
+	f.members(pointer, members, v)
+	unknown := make([]string, 0, len(members))
+	for name := range members {
+		unknown = append(unknown, name)
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		f.add(pointer+"/"+escapePointer(name), "unknown_field", "is not a field of this request")
+	}
+}
+
+// members reads those that a struct has, and takes them out of the map.
+func (f *findings) members(pointer string, members map[string]jsontext.Value, v reflect.Value) {
 	for i := range v.NumField() {
+		if v.Type().Field(i).Anonymous {
+			f.members(pointer, members, v.Field(i))
+			continue
+		}
 		tag := v.Type().Field(i).Tag
 		name, options, _ := strings.Cut(tag.Get("json"), ",")
 		at := pointer + "/" + name // our own names need no escape
@@ -90,14 +143,6 @@ func (f *findings) object(pointer string, members map[string]jsontext.Value, v r
 				f.add(at, "invalid_type", "must be "+wanted(t))
 			}
 		}
-	}
-	unknown := make([]string, 0, len(members))
-	for name := range members {
-		unknown = append(unknown, name)
-	}
-	slices.Sort(unknown)
-	for _, name := range unknown {
-		f.add(pointer+"/"+escapePointer(name), "unknown_field", "is not a field of this request")
 	}
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -22,15 +23,15 @@ const bodyMargin = 5 * time.Second
 
 // Bounds returns the bounds of a request by its header; it is what
 // [fasthttp.Server] wants as HeaderReceived. A larger body than MaxBody is taken
-// by routes with one of their own, whose paths have no parameters. A body has the
+// by routes with one of their own. A body has the
 // time of its request. That may come from anybody, since nobody knows here from
 // whom, and is bounded for that.
 func Bounds(routes []Route) func(*fasthttp.RequestHeader) fasthttp.RequestConfig {
-	byPath := map[string]Route{}
+	var large []largeRoute
 	for _, route := range routes {
 		for _, path := range paths(route.Path) {
 			if route.MaxBody > 0 {
-				byPath[path] = route
+				large = append(large, largeRoute{route.Method, path, route.MaxBody})
 			}
 		}
 	}
@@ -46,10 +47,35 @@ func Bounds(routes []Route) func(*fasthttp.RequestHeader) fasthttp.RequestConfig
 			return c
 		}
 		path, _, _ := bytes.Cut(h.RequestURI(), []byte("?"))
-		if route, ok := byPath[string(path)]; ok && route.Method == string(h.Method()) {
-			c.MaxRequestBodySize = route.MaxBody
+		for _, route := range large {
+			if route.method == string(h.Method()) && route.matches(string(path)) {
+				c.MaxRequestBodySize = route.maxBody
+			}
 		}
 		return c
+	}
+}
+
+// largeRoute is a path of a route that takes larger bodies than most.
+type largeRoute struct {
+	method, path string
+	maxBody      int
+}
+
+// matches reports whether a path is the route's, whose parameters are whole
+// segments.
+func (l *largeRoute) matches(path string) bool {
+	rest := l.path
+	for {
+		want, wants, more := strings.Cut(rest, "/")
+		is, ises, another := strings.Cut(path, "/")
+		if want != is && (!strings.HasPrefix(want, "{") || is == "") || more != another {
+			return false
+		}
+		if !more {
+			return true
+		}
+		rest, path = wants, ises
 	}
 }
 

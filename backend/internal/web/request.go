@@ -47,6 +47,12 @@ func (r *Request) Context() context.Context { return r.context }
 // control characters and invalid UTF-8 replaced.
 func (r *Request) UserAgent() string { return clean(string(r.ctx.UserAgent()), 255) }
 
+// AcceptLanguage returns the Accept-Language header (RFC 9110 section 12.5.4) as it
+// was sent.
+func (r *Request) AcceptLanguage() string {
+	return string(r.ctx.Request.Header.Peek("Accept-Language"))
+}
+
 // Origin returns who asks and from where.
 func (r *Request) Origin() trail.Origin {
 	return trail.Origin{Claims: r.Caller, RequestID: r.ID, IP: r.ClientIP, UserAgent: r.UserAgent()}

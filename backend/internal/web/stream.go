@@ -30,6 +30,13 @@ func (r *Request) Stream(contentType, filename string, body io.ReadCloser) {
 	r.ctx.SetBodyStream(r.stream, -1)
 }
 
+// File answers 200 with a file that is at hand.
+func (r *Request) File(contentType, filename string, body []byte) {
+	r.ctx.SetContentType(contentType)
+	r.ctx.Response.Header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": filename}))
+	r.ctx.Response.SetBodyRaw(body)
+}
+
 // StreamContext is like Context but outlives the handler. The cancel function is
 // to be called when the stream is closed.
 func (r *Request) StreamContext() (context.Context, context.CancelFunc) {
