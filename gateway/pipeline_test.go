@@ -555,6 +555,14 @@ func TestOpenAPIDocument(t *testing.T) {
 	if again := r.do(t, "GET", "/openapi.json", map[string]string{"If-None-Match": tag}, ""); again.status != 304 || again.body != "" {
 		t.Errorf("with its tag = %d %q", again.status, again.body)
 	}
+	for _, have := range []string{"W/" + tag, `"other", ` + tag, "*"} {
+		if again := r.do(t, "GET", "/openapi.json", map[string]string{"If-None-Match": have}, ""); again.status != 304 {
+			t.Errorf("If-None-Match %s = %d", have, again.status)
+		}
+	}
+	if changed := r.do(t, "GET", "/openapi.json", map[string]string{"If-None-Match": `"other", W/"another"`}, ""); changed.status != 200 {
+		t.Errorf("with other tags = %d", changed.status)
+	}
 	head := r.do(t, "HEAD", "/openapi.json", nil, "")
 	if head.status != 200 || head.header.Get("Content-Length") != fmt.Sprint(len(a.body)) {
 		t.Errorf("HEAD = %d %v", head.status, head.header)
@@ -582,7 +590,11 @@ func TestReference(t *testing.T) {
 	if tag == "" || tag == plain.header.Get("Etag") || plain.header.Get("Vary") != "Accept-Encoding" {
 		t.Errorf("tags %q and %q, Vary %q", plain.header.Get("Etag"), tag, plain.header.Get("Vary"))
 	}
-	again := r.do(t, "GET", "/docs/swagger-ui.css", map[string]string{"Accept-Encoding": "gzip", "If-None-Match": tag}, "")
+	if head := r.do(t, "HEAD", "/docs/swagger-ui.css", nil, ""); head.header.Get("Cache-Control") != "public, max-age=3600" ||
+		head.body != "" || head.header.Get("Content-Length") != fmt.Sprint(len(plain.body)) {
+		t.Errorf("HEAD = %v", head.header)
+	}
+	again := r.do(t, "GET", "/docs/swagger-ui.css", map[string]string{"Accept-Encoding": "gzip", "If-None-Match": "W/" + tag}, "")
 	if again.status != 304 || again.body != "" {
 		t.Errorf("with its tag = %d %q", again.status, again.body)
 	}

@@ -58,7 +58,7 @@ func Document(table *route.Table) Handler {
 		h := &ex.Ctx.Response.Header
 		h.Set(fasthttp.HeaderETag, tag)
 		h.Set(fasthttp.HeaderCacheControl, "public, max-age=300")
-		if string(ex.Ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch)) == tag {
+		if Unchanged(ex.Ctx, tag) {
 			ex.Ctx.SetStatusCode(fasthttp.StatusNotModified)
 			return
 		}

@@ -57,7 +57,7 @@ func (f *file) answer(ctx *fasthttp.RequestCtx) {
 	h.Set(fasthttp.HeaderCacheControl, "public, max-age=3600")
 	h.Set(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
 	switch {
-	case string(ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch)) == tag:
+	case edge.Unchanged(ctx, tag):
 		ctx.SetStatusCode(fasthttp.StatusNotModified)
 		return
 	case packed:
