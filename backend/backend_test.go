@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/dbtest"
+	"gatehouse/backend/internal/invoice"
 	"gatehouse/backend/internal/password"
 	"gatehouse/backend/internal/pg"
 	"gatehouse/backend/internal/placement"
@@ -56,6 +57,7 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 		Token:           token.Config{Secret: testSecret, Issuer: "gatehouse", Audience: "gatehouse"},
 		Cursor:          web.CursorConfig{Keys: testSecret},
 		Password:        password.Config{MemoryKiB: 8, Time: 1},
+		Invoice:         invoice.Config{Window: "55=24h,65=30m"},
 		MaxAge:          900,
 		TrustedGateways: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		RequestTimeout:  10 * time.Second,

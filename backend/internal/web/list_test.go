@@ -24,6 +24,7 @@ func listOf(query string) (*List, error) {
 	l.UUID("actor_id")
 	l.Int("age", 0, 150)
 	l.Choice("gender", "male", "female")
+	l.Matching("serie", func(s string) bool { return len(s) == 1 }, "must be one character")
 	l.CountExact()
 	var position struct{}
 	return l, l.Start(&position)
@@ -112,7 +113,7 @@ func TestListScope(t *testing.T) {
 	}
 	seen := map[string]string{}
 	for _, query := range []string{"", "sort=created_at", "sort=name", "sort=-name", "q=a", "q=b", "active=true", "active=false",
-		"age=1", "gender=male", "created_gte=2026-11-22T09:30:00Z", "actor_id=019aab12-4d8e-7a90-b3c5-0e1f2a3b4c5d"} {
+		"age=1", "gender=male", "serie=1", "created_gte=2026-11-22T09:30:00Z", "actor_id=019aab12-4d8e-7a90-b3c5-0e1f2a3b4c5d"} {
 		s := scope(query)
 		if other, ok := seen[s]; ok {
 			t.Errorf("%q and %q share cursors", query, other)

@@ -41,10 +41,14 @@ func (l *List) Required(name string, words ...string) string {
 // what is wanted.
 func (l *List) Matching(name string, ok func(string) bool, message string) string {
 	text, given := l.take(name)
-	if given && !ok(text) {
+	switch {
+	case !given:
+		return ""
+	case !ok(text):
 		l.add(name, "invalid_format", message)
 		return ""
 	}
+	l.filters = append(l.filters, name+"="+text)
 	return text
 }
 
