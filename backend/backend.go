@@ -19,6 +19,7 @@ import (
 	"gatehouse/backend/internal/audit"
 	"gatehouse/backend/internal/auth"
 	"gatehouse/backend/internal/cache"
+	"gatehouse/backend/internal/cached"
 	"gatehouse/backend/internal/catalogue"
 	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/housekeeping"
@@ -143,10 +144,10 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Trusted:  c.TrustedGateways,
 		Timeout:  c.RequestTimeout,
 	}
-	cached := cache.New(c.Cache, redis)
+	reads := cache.New(c.Cache, redis)
 	accounts := &auth.Service{
 		Directory:      directory,
-		Cache:          cached,
+		Cache:          reads,
 		Announcer:      announcer,
 		Hasher:         hasher,
 		Keys:           keys,
@@ -157,16 +158,19 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		Log:            log,
 	}
 	sessions := &session.Service{Directory: directory, Announcer: announcer}
-	contacts := &contact.Service{Directory: directory, Cache: cached, Verdicts: verdicts}
-	catalogues := &catalogue.Service{Directory: directory, Cache: cached, Verdicts: verdicts}
+	answers := func(kind cache.Kind) cached.Answers {
+		return cached.Answers{Cache: reads, Verdicts: verdicts, Kind: kind}
+	}
+	contacts := &contact.Service{Directory: directory, Cached: answers(cache.Contacts)}
+	catalogues := &catalogue.Service{Directory: directory, Cached: answers(cache.Catalogue)}
 	invoices := &invoice.Service{
-		Directory: directory, Cache: cached, Verdicts: verdicts,
+		Directory: directory, Cached: answers(cache.Invoices),
 		Windows: c.Invoice.Windows(), Random: rand.Reader, Now: time.Now,
 	}
 	users := &user.Service{
 		Directory:  directory,
 		Announcer:  announcer,
-		Cache:      cached,
+		Cache:      reads,
 		Maint:      maint,
 		Hasher:     hasher,
 		TenantHash: c.Logging.TenantHash,
@@ -201,7 +205,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 		tenants:   directory,
 		prober:    prober,
 		redis:     redis,
-		cache:     cached,
+		cache:     reads,
 		keys:      keys,
 		tls:       secure,
 		traces:    traces,

@@ -25,10 +25,7 @@ func (s *Service) HandleList(r *web.Request) error {
 // HandleListAll answers GET /admin/audit.
 func (s *Service) HandleListAll(r *web.Request) error {
 	l := r.List("-created_at")
-	var tenant *string
-	if id := l.Text("tenant_id", 1, 36); id != "" {
-		tenant = &id
-	}
+	tenant := field.Given(l.Text("tenant_id", 1, 36))
 	p, err := page(l)
 	if err != nil {
 		return err
@@ -48,9 +45,7 @@ func (s *Service) HandleListAll(r *web.Request) error {
 // page reads the filters that both lists have, and the cursor.
 func page(l *web.List) (Page, error) {
 	p := Page{From: earliest, Before: latest, Desc: l.Desc, Limit: l.Limit + 1, Position: start(l.Desc)}
-	if action := l.Choice("action", trail.Actions()...); action != "" {
-		p.Action = &action
-	}
+	p.Action = field.Given(l.Choice("action", trail.Actions()...))
 	p.ActorID = l.UUID("actor_id")
 	if from := l.Time("created_gte"); from != nil {
 		p.From = *from

@@ -11,21 +11,18 @@ import (
 
 	"github.com/google/uuid"
 
-	"gatehouse/backend/internal/cache"
+	"gatehouse/backend/internal/cached"
 	"gatehouse/backend/internal/nfe"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/trail"
-	"gatehouse/backend/internal/verdict"
 	"gatehouse/backend/internal/web"
 )
 
 // Service keeps the catalogue.
 type Service struct {
 	Directory *placement.Directory
-	Cache     *cache.Cache
-	// Verdicts on callers who get what the cache has.
-	Verdicts *verdict.Sessions
+	Cached    cached.Answers
 }
 
 var queries tenantdb.Queries
@@ -83,13 +80,4 @@ func start(desc bool) position {
 		return position{Created: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), ID: uuid.Max}
 	}
 	return position{Created: time.Unix(0, 0).UTC()}
-}
-
-// exact reads a filter that a field has to equal.
-func exact(l *web.List, name string, longest int) *string {
-	text := l.Text(name, 1, longest)
-	if text == "" {
-		return nil
-	}
-	return &text
 }

@@ -20,7 +20,7 @@ func (s *Service) Emitters() *Kind[nfe.Emitter, tenantdb.NfeEmitter] {
 		actions: [3]trail.Action{trail.EmitterCreate, trail.EmitterUpdate, trail.EmitterDelete},
 		check:   func(in *nfe.Emitter) []nfe.Finding { return nfe.ValidateEmitter(in, nfe.Options{}) },
 		filter: func(l *web.List) filter {
-			return filter{CNPJ: exact(l, "cnpj", 14), CPF: exact(l, "cpf", 11)}
+			return filter{CNPJ: field.Given(l.Text("cnpj", 1, 14)), CPF: field.Given(l.Text("cpf", 1, 11))}
 		},
 		view:   viewEmitter,
 		create: createEmitter,

@@ -1,6 +1,8 @@
 package catalogue
 
 import (
+	"context"
+
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/idempotency"
 	"gatehouse/backend/internal/nfe"
@@ -26,21 +28,23 @@ func (k *Kind[In, Row]) Routes() []web.Route {
 func (k *Kind[In, Row]) HandleList(r *web.Request) error {
 	l := r.List(byCreated)
 	f := k.filter(l)
-	if text := l.Text("q", 1, 100); text != "" {
-		pattern := field.Contains(text)
-		f.Any = &pattern
-	}
+	f.Any = field.Containing(l.Text("q", 1, 100))
 	l.CountExact()
 	after := start(l.Desc)
 	if err := l.Start(&after); err != nil {
 		return err
 	}
-	body, err := k.cachedPage(r.Context(), r.Caller, l, f, after)
-	if err != nil {
-		return err
-	}
-	r.Encoded(web.Answer{}, body)
-	return nil
+	db, tenant := k.reads(r.Caller), r.Caller.Tenant
+	return k.service.Cached.Page(r, l, after, func(ctx context.Context) ([]byte, error) {
+		rows, err := k.list(ctx, db, tenant, l.Desc, after, f, l.Limit+1)
+		if err != nil {
+			return nil, err
+		}
+		if err := l.Tally(func() (int64, error) { return k.count(ctx, db, tenant, f) }); err != nil {
+			return nil, err
+		}
+		return web.EncodePage(l, rows, k.view, k.positionOf)
+	})
 }
 
 // HandleCreate answers POST of the kind's path.
@@ -58,7 +62,7 @@ func (k *Kind[In, Row]) HandleCreate(r *web.Request) error {
 		a.Status, a.Location = 201, k.path+"/"+k.view(row).ID.String()
 		return a, nil
 	})
-	k.wrote(r.Context(), r.Caller, err) // a replay too: the first answer may have got lost half-way
+	k.service.Cached.Wrote(r.Context(), r.Caller, err) // a replay too: the first answer may have got lost half-way
 	return err
 }
 
@@ -68,12 +72,10 @@ func (k *Kind[In, Row]) HandleGet(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := k.cached(r.Context(), r.Caller, id)
-	if err != nil {
-		return err
-	}
-	r.Encoded(web.Answer{ETag: e.etag}, e.body)
-	return nil
+	return k.service.Cached.Object(r, k.path+"/"+id.String(), func(ctx context.Context) (web.Answer, error) {
+		row, err := k.get(ctx, k.reads(r.Caller), r.Caller.Tenant, id)
+		return k.single(row), err
+	})
 }
 
 // HandleUpdate answers PUT of an entry.

@@ -21,7 +21,7 @@ func (s *Service) Products() *Kind[nfe.Product, tenantdb.NfeProduct] {
 		actions: [3]trail.Action{trail.ProductCreate, trail.ProductUpdate, trail.ProductDelete},
 		check:   nfe.ValidateProduct,
 		filter: func(l *web.List) filter {
-			return filter{Codigo: exact(l, "codigo", 60), Ativo: l.Bool("ativo")}
+			return filter{Codigo: field.Given(l.Text("codigo", 1, 60)), Ativo: l.Bool("ativo")}
 		},
 		view:   viewProduct,
 		create: createProduct,

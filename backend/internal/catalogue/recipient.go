@@ -21,7 +21,10 @@ func (s *Service) Recipients() *Kind[nfe.Recipient, tenantdb.NfeRecipient] {
 		actions: [3]trail.Action{trail.RecipientCreate, trail.RecipientUpdate, trail.RecipientDelete},
 		check:   func(in *nfe.Recipient) []nfe.Finding { return nfe.ValidateRecipient(in, nfe.Options{}) },
 		filter: func(l *web.List) filter {
-			return filter{CNPJ: exact(l, "cnpj", 14), CPF: exact(l, "cpf", 11), IDEstrangeiro: exact(l, "id_estrangeiro", 20)}
+			return filter{
+				CNPJ: field.Given(l.Text("cnpj", 1, 14)), CPF: field.Given(l.Text("cpf", 1, 11)),
+				IDEstrangeiro: field.Given(l.Text("id_estrangeiro", 1, 20)),
+			}
 		},
 		view:   viewRecipient,
 		create: createRecipient,

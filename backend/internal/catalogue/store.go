@@ -40,7 +40,7 @@ func (k *Kind[In, Row]) change(ctx context.Context, by trail.Origin, id uuid.UUI
 		}
 		return k.record(ctx, tx, by, 1, id)
 	})
-	k.wrote(ctx, by.Claims, err)
+	k.service.Cached.Wrote(ctx, by.Claims, err)
 	if problem.Is(err, problem.NotFound) {
 		err = k.missed(ctx, by.Claims, id, versions)
 	}
@@ -59,7 +59,7 @@ func (k *Kind[In, Row]) delete(ctx context.Context, by trail.Origin, id uuid.UUI
 		}
 		return k.record(ctx, tx, by, 2, id)
 	})
-	k.wrote(ctx, by.Claims, err)
+	k.service.Cached.Wrote(ctx, by.Claims, err)
 	if problem.Is(err, problem.NotFound) {
 		err = k.missed(ctx, by.Claims, id, versions)
 	}
@@ -68,6 +68,11 @@ func (k *Kind[In, Row]) delete(ctx context.Context, by trail.Origin, id uuid.UUI
 
 func (k *Kind[In, Row]) record(ctx context.Context, tx tenantdb.DBTX, by trail.Origin, action int, id uuid.UUID) error {
 	return trail.Record(ctx, tx, by.Claims.Tenant, by, trail.Entry{Action: k.actions[action], Target: id.String()})
+}
+
+func (k *Kind[In, Row]) positionOf(row Row) any {
+	v := k.view(row)
+	return position{Created: v.CreatedAt.Time, ID: v.ID}
 }
 
 // missed says why a change found no entry: there is none, or it has another version.

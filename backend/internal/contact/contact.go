@@ -7,20 +7,17 @@ import (
 
 	"github.com/google/uuid"
 
-	"gatehouse/backend/internal/cache"
+	"gatehouse/backend/internal/cached"
 	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
-	"gatehouse/backend/internal/verdict"
 	"gatehouse/backend/internal/web"
 )
 
 // Service keeps contacts.
 type Service struct {
 	Directory *placement.Directory
-	Cache     *cache.Cache
-	// Verdicts on callers who get what the cache has.
-	Verdicts *verdict.Sessions
+	Cached    cached.Answers
 
 	queries tenantdb.Queries
 }
@@ -101,14 +98,7 @@ func readFilter(l *web.List) Filter {
 
 // contains reads text that is looked for in a folded column. Telephone numbers
 // are not stored folded, but folding would not change them.
-func contains(l *web.List, name string) *string {
-	text := l.Text(name, 1, 100)
-	if text == "" {
-		return nil
-	}
-	pattern := field.Contains(text)
-	return &pattern
-}
+func contains(l *web.List, name string) *string { return field.Containing(l.Text(name, 1, 100)) }
 
 // Sort orders of a list, the default first.
 const (

@@ -1,6 +1,8 @@
 package contact
 
 import (
+	"context"
+
 	"gatehouse/backend/internal/idempotency"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/web"
@@ -15,12 +17,16 @@ func (s *Service) HandleList(r *web.Request) error {
 	if err := l.Start(&after); err != nil {
 		return err
 	}
-	body, err := s.cachedPage(r.Context(), r.Caller, l, f, after)
-	if err != nil {
-		return err
-	}
-	r.Encoded(web.Answer{}, body)
-	return nil
+	return s.Cached.Page(r, l, after, func(ctx context.Context) ([]byte, error) {
+		rows, err := s.list(ctx, s.reads(r.Caller), r.Caller.Tenant, l.Sort, l.Desc, after, f, l.Limit+1)
+		if err != nil {
+			return nil, err
+		}
+		if err := l.Tally(func() (int64, error) { return s.count(ctx, r.Caller, f) }); err != nil {
+			return nil, err
+		}
+		return web.EncodePage(l, rows, view, positionOf)
+	})
 }
 
 // HandleCreate answers POST /address-book.
@@ -38,7 +44,7 @@ func (s *Service) HandleCreate(r *web.Request) error {
 		a.Status, a.Location = 201, "/api/v1/address-book/"+c.ID.String()
 		return a, nil
 	})
-	s.wrote(r.Context(), r.Caller, err) // a replay too: the first answer may have got lost half-way
+	s.Cached.Wrote(r.Context(), r.Caller, err) // a replay too: the first answer may have got lost half-way
 	return err
 }
 
@@ -48,12 +54,10 @@ func (s *Service) HandleGet(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.cached(r.Context(), r.Caller, id)
-	if err != nil {
-		return err
-	}
-	r.Encoded(web.Answer{ETag: c.etag}, c.body)
-	return nil
+	return s.Cached.Object(r, id.String(), func(ctx context.Context) (web.Answer, error) {
+		c, err := s.get(ctx, r.Caller, id)
+		return single(c), err
+	})
 }
 
 // HandleUpdate answers PUT /address-book/{id}.

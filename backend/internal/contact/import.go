@@ -92,7 +92,7 @@ func (s *Service) HandleImport(r *web.Request) error {
 				},
 			})
 		})
-		s.wrote(r.Context(), r.Caller, err)
+		s.Cached.Wrote(r.Context(), r.Caller, err)
 	}
 	if err != nil {
 		return err

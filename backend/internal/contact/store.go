@@ -56,7 +56,7 @@ func (s *Service) update(ctx context.Context, c token.Claims, id uuid.UUID, vers
 		Phone:    in.Phone,
 		Email:    in.Email,
 	})
-	s.wrote(ctx, c, err)
+	s.Cached.Wrote(ctx, c, err)
 	if problem.Is(err, problem.NotFound) {
 		err = s.missed(ctx, c, id, versions)
 	}
@@ -66,7 +66,7 @@ func (s *Service) update(ctx context.Context, c token.Claims, id uuid.UUID, vers
 // delete removes a contact that has one of the versions; nil allows any.
 func (s *Service) delete(ctx context.Context, c token.Claims, id uuid.UUID, versions []int64) error {
 	n, err := s.queries.DeleteContact(ctx, s.writes(c), tenantdb.DeleteContactParams{TenantID: c.Tenant, ID: id, Versions: versions})
-	s.wrote(ctx, c, err)
+	s.Cached.Wrote(ctx, c, err)
 	if err == nil && n == 0 {
 		err = s.missed(ctx, c, id, versions)
 	}

@@ -40,6 +40,20 @@ const MaxSortKey = string(unicode.MaxRune)
 
 var likeEscapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// Contains returns the LIKE pattern of folded text that holds s; %, _ and \ in
-// it are literal.
-func Contains(s string) string { return "%" + likeEscapes.Replace(Fold(s)) + "%" }
+// Containing returns the LIKE pattern of folded text that holds s; %, _ and \ in
+// it are literal. It is nil for an empty s.
+func Containing(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return Given("%" + likeEscapes.Replace(Fold(s)) + "%")
+}
+
+// Given returns what a filter has to equal: nil for an empty s, which filters
+// nothing.
+func Given(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

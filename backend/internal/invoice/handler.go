@@ -1,6 +1,8 @@
 package invoice
 
 import (
+	"context"
+
 	"gatehouse/backend/internal/idempotency"
 	"gatehouse/backend/internal/nfe"
 	"gatehouse/backend/internal/pg"
@@ -15,7 +17,7 @@ func (s *Service) HandleValidate(r *web.Request) error {
 	if err := r.DecodeSparse(&in); err != nil {
 		return err
 	}
-	if err := s.Verdicts.Admit(r.Context(), pg.Caller(r.Caller, false)); err != nil {
+	if err := s.Cached.Admit(r.Context(), r.Caller); err != nil {
 		return err
 	}
 	nfe.Normalize(&in.Document)
@@ -36,12 +38,9 @@ func (s *Service) HandleList(r *web.Request) error {
 	if err := l.Start(&after); err != nil {
 		return err
 	}
-	body, err := s.cachedPage(r.Context(), r.Caller, l, f, after)
-	if err != nil {
-		return err
-	}
-	r.Encoded(web.Answer{}, body)
-	return nil
+	return s.Cached.Page(r, l, after, func(ctx context.Context) ([]byte, error) {
+		return s.page(ctx, s.reads(r.Caller), r.Caller.Tenant, l, after, f)
+	})
 }
 
 // HandleCreate answers POST /nfe.
@@ -60,7 +59,7 @@ func (s *Service) HandleCreate(r *web.Request) error {
 		a.Status, a.Location = 201, "/api/v1/nfe/"+stored.ID
 		return a, nil
 	})
-	s.wrote(r.Context(), r.Caller, err)
+	s.Cached.Wrote(r.Context(), r.Caller, err)
 	return err
 }
 
@@ -70,12 +69,14 @@ func (s *Service) HandleGet(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.cached(r.Context(), r.Caller, id, r.AcceptLanguage())
-	if err != nil {
-		return err
-	}
-	r.Encoded(web.Answer{ETag: c.etag}, c.body)
-	return nil
+	accept := r.AcceptLanguage()
+	return s.Cached.Object(r, id.String()+"."+languageOf(accept), func(ctx context.Context) (web.Answer, error) {
+		in, err := s.get(ctx, s.reads(r.Caller), r.Caller.Tenant, id)
+		if err != nil {
+			return web.Answer{}, err
+		}
+		return single(in, accept), nil
+	})
 }
 
 // HandleUpdate answers PUT /nfe/{id}.
@@ -101,7 +102,7 @@ func (s *Service) HandleUpdate(r *web.Request) error {
 		stored, err = s.update(r.Context(), tx, r.Origin(), id, versions, &changed)
 		return err
 	})
-	s.wrote(r.Context(), r.Caller, err)
+	s.Cached.Wrote(r.Context(), r.Caller, err)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (s *Service) HandleDelete(r *web.Request) error {
 	err = s.Directory.InTx(r.Context(), pg.Caller(r.Caller, true), func(tx tenantdb.DBTX) error {
 		return s.delete(r.Context(), tx, r.Origin(), id, versions)
 	})
-	s.wrote(r.Context(), r.Caller, err)
+	s.Cached.Wrote(r.Context(), r.Caller, err)
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"gatehouse/backend/internal/cache"
+	"gatehouse/backend/internal/cached"
 	"gatehouse/backend/internal/nfe"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
-	"gatehouse/backend/internal/verdict"
 	"gatehouse/internal/problem"
 )
 
@@ -28,9 +27,7 @@ const MaxBody = 4 << 20
 // Service keeps documents.
 type Service struct {
 	Directory *placement.Directory
-	Cache     *cache.Cache
-	// Verdicts on callers who get what the cache has.
-	Verdicts *verdict.Sessions
+	Cached    cached.Answers
 	// Windows are for how long documents may be cancelled.
 	Windows nfe.Windows
 	// Random is where the codes in access keys are drawn from.

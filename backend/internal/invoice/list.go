@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/backend/internal/field"
 	"gatehouse/backend/internal/nfe"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/web"
@@ -37,12 +38,8 @@ func readFilter(l *web.List) Filter {
 		MinCents:  cents(l, "min_total"),
 		MaxCents:  cents(l, "max_total"),
 	}
-	if status := l.Choice("status", string(nfe.Draft), string(nfe.Authorized), string(nfe.Cancelled), string(nfe.Denied)); status != "" {
-		f.Status = &status
-	}
-	if serie := l.Matching("serie", nfe.ValidSerie, "must be a series, 0 to 999 without zeros in front"); serie != "" {
-		f.Serie = &serie
-	}
+	f.Status = field.Given(l.Choice("status", string(nfe.Draft), string(nfe.Authorized), string(nfe.Cancelled), string(nfe.Denied)))
+	f.Serie = field.Given(l.Matching("serie", nfe.ValidSerie, "must be a series, 0 to 999 without zeros in front"))
 	return f
 }
 
@@ -153,12 +150,8 @@ func (s *Service) page(ctx context.Context, db tenantdb.DBTX, tenant string, l *
 	if err != nil {
 		return nil, err
 	}
-	if l.Count {
-		n, err := s.count(ctx, db, tenant, f)
-		if err != nil {
-			return nil, err
-		}
-		l.Total = &n
+	if err := l.Tally(func() (int64, error) { return s.count(ctx, db, tenant, f) }); err != nil {
+		return nil, err
 	}
 	heads := make(map[uuid.UUID]*Invoice, len(rows))
 	for _, r := range rows {

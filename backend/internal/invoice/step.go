@@ -60,7 +60,7 @@ func (s *Service) transition(r *web.Request, body any, version *int64, check fun
 		}
 		return single(in, r.AcceptLanguage()), nil
 	})
-	s.wrote(r.Context(), r.Caller, err)
+	s.Cached.Wrote(r.Context(), r.Caller, err)
 	return err
 }
 

@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/quagmt/udecimal"
 
-	"gatehouse/backend/internal/cache"
 	"gatehouse/backend/internal/nfe"
 	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/web"
@@ -62,15 +61,7 @@ func (s *Service) HandleSummary(r *web.Request) error {
 	if emitter != nil {
 		key += "." + emitter.String()
 	}
-	body, err := s.Cache.Read(r.Context(), cache.Entry{Tenant: r.Caller.Tenant, Kind: cache.Invoices, Key: key}, cache.Reader{
-		Load:  func(ctx context.Context) ([]byte, error) { return s.summary(ctx, s.reads(r.Caller), p) },
-		Admit: s.admit(r.Caller),
-	})
-	if err != nil {
-		return err
-	}
-	r.Encoded(web.Answer{}, body)
-	return nil
+	return s.Cached.Body(r, key, func(ctx context.Context) ([]byte, error) { return s.summary(ctx, s.reads(r.Caller), p) })
 }
 
 func (s *Service) summary(ctx context.Context, db tenantdb.DBTX, p tenantdb.SumNfeParams) ([]byte, error) {

@@ -39,7 +39,7 @@ func (s *Service) HandleVoid(r *web.Request) error {
 		v, err := s.void(r.Context(), tx, r.Origin(), body)
 		return web.Answer{Status: 201, Message: "ok", Data: v}, err
 	})
-	s.wrote(r.Context(), r.Caller, err)
+	s.Cached.Wrote(r.Context(), r.Caller, err)
 	return err
 }
 

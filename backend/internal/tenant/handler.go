@@ -51,20 +51,14 @@ func id(r *web.Request) (string, error) {
 // HandleList answers GET /admin/tenants.
 func (s *Service) HandleList(r *web.Request) error {
 	l := r.List(byCreated, byName)
-	given := func(text string) *string {
-		if text == "" {
-			return nil
-		}
-		return &text
+	f := Filter{
+		Pattern:    field.Containing(l.Text("name", 1, 100)),
+		Status:     field.Given(l.Choice("status", statuses...)),
+		Plan:       field.Given(l.Choice("plan", plans...)),
+		Placement:  field.Given(l.Choice("placement", placements...)),
+		CreatedGte: l.Time("created_gte"),
+		CreatedLt:  l.Time("created_lt"),
 	}
-	var f Filter
-	if name := l.Text("name", 1, 100); name != "" {
-		f.Pattern = given(field.Contains(name))
-	}
-	f.Status = given(l.Choice("status", statuses...))
-	f.Plan = given(l.Choice("plan", plans...))
-	f.Placement = given(l.Choice("placement", placements...))
-	f.CreatedGte, f.CreatedLt = l.Time("created_gte"), l.Time("created_lt")
 	after := start(l.Desc)
 	if err := l.Start(&after); err != nil {
 		return err

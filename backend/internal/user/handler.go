@@ -16,15 +16,11 @@ import (
 // HandleList answers GET /users.
 func (s *Service) HandleList(r *web.Request) error {
 	l := r.List(byCreated, byUsername)
-	var f Filter
-	if q := l.Text("q", 1, 100); q != "" {
-		pattern := field.Contains(q)
-		f.Pattern = &pattern
+	f := Filter{
+		Pattern: field.Containing(l.Text("q", 1, 100)),
+		Role:    field.Given(l.Choice("role", string(token.Member), string(token.Admin), string(token.Operator))),
+		Active:  l.Bool("active"),
 	}
-	if role := l.Choice("role", string(token.Member), string(token.Admin), string(token.Operator)); role != "" {
-		f.Role = &role
-	}
-	f.Active = l.Bool("active")
 	after := start(l.Desc)
 	if err := l.Start(&after); err != nil {
 		return err

@@ -32,10 +32,10 @@ type List struct {
 	// Sort is the field to sort by; Desc reverses the order.
 	Sort string
 	Desc bool
-	// Count says that the client wants the number of all rows that match, which
-	// the handler then puts into Total.
+	// Count says that the client wants the number of all rows that match, see
+	// [List.Tally].
 	Count bool
-	Total *int64
+	total *int64
 
 	r        *Request
 	params   map[string]string
@@ -174,6 +174,17 @@ func (l *List) CountExact() {
 	l.filters = filters // it may change from page to page
 }
 
+// Tally puts the number of all rows that match into the page's metadata, where the
+// client wants it.
+func (l *List) Tally(count func() (int64, error)) error {
+	if !l.Count {
+		return nil
+	}
+	n, err := count()
+	l.total = &n
+	return err
+}
+
 // Start reads the cursor into position, which keeps its value on the first
 // page. It must be called after all filters and reports every finding.
 func (l *List) Start(position any) error {
@@ -231,7 +242,7 @@ func Page[Row, View any](l *List, rows []Row, view func(Row) View, position func
 
 // EncodePage returns the body of the answer that [Page] writes.
 func EncodePage[Row, View any](l *List, rows []Row, view func(Row) View, position func(Row) any) ([]byte, error) {
-	meta := listMetadata{Limit: l.Limit, Total: l.Total}
+	meta := listMetadata{Limit: l.Limit, Total: l.total}
 	if len(rows) > int(l.Limit) {
 		rows = rows[:l.Limit]
 		cursor, err := l.r.cursors.seal(l.scope(), position(rows[len(rows)-1]))
