@@ -18,7 +18,7 @@ import (
 )
 
 // stopTime is how long the stack may take to stop before what is left is killed.
-const stopTime = 10 * time.Second
+const stopTime = 30 * time.Second
 
 // A job is one run of a scenario.
 type job struct {
@@ -112,10 +112,11 @@ func (j *job) load(ctx context.Context, s *stack.Stack, k *k6, accounts []accoun
 		return err
 	}
 	summary, report := filepath.Join(results, "summary.md"), filepath.Join(results, "report.html")
-	var bases []string
-	for _, g := range s.Gateways {
-		bases = append(bases, g.HTTPS)
+	bases, unbalance, err := j.bases(ctx, s)
+	if err != nil {
+		return err
 	}
+	defer unbalance()
 	k.set("BASE_URL", strings.Join(bases, ","))
 	k.set("USERS", users)
 	k.set("SUMMARY", summary)
@@ -136,15 +137,17 @@ func (j *job) load(ctx context.Context, s *stack.Stack, k *k6, accounts []accoun
 		died <- err
 	}()
 	profiled := j.profiles(runCtx, s, results, length)
+	rolled := j.roll(runCtx, s, length)
 	status, err := k.run(runCtx, report, length)
 	cause := context.Cause(runCtx)
 	cancel()
+	rounds := <-rolled
 	if death := <-died; death != nil {
 		return fmt.Errorf("%w: %w\n%s", errDied, death, s.Output())
 	}
-	err = errors.Join(err, <-profiled)
+	err = errors.Join(err, <-profiled, rounds.err)
 	if err == nil {
-		used := meter.table(k.used)
+		used := rounds.String() + meter.table(k.used)
 		if cause != nil {
 			used += "\nThis run was ended before its time, so what it kept says little.\n"
 		}
@@ -163,6 +166,19 @@ func (j *job) load(ctx context.Context, s *stack.Stack, k *k6, accounts []accoun
 		return fmt.Errorf("k6 ended with status %d", status)
 	}
 	return nil
+}
+
+// bases are where k6 finds the gateways. A fleet that is restarted is behind a load
+// balancer, which the function that is returned stops.
+func (j *job) bases(ctx context.Context, s *stack.Stack) ([]string, func(), error) {
+	if j.rolling {
+		return balanced(ctx, s)
+	}
+	var bases []string
+	for _, g := range s.Gateways {
+		bases = append(bases, g.HTTPS)
+	}
+	return bases, func() {}, nil
 }
 
 // errDied is the end of a process of the stack that nobody stopped.

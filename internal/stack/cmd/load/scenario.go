@@ -17,6 +17,8 @@ type scenario struct {
 	// cost what they cost in production.
 	cheapHashes bool
 	backendEnv  []string
+	// rolling restarts everything, one process after the other, behind a load balancer.
+	rolling bool
 }
 
 // A tenant is made with so many users and contacts.
@@ -60,6 +62,7 @@ var scenarios = []scenario{
 		{plan: "premium", users: 40, contacts: 10_000},
 	}},
 	{name: "mixed", gateways: 2, backends: 2, tenants: company, backendEnv: quickTokens},
+	{name: "rolling-restart", gateways: 2, backends: 2, tenants: company, wide: true, cheapHashes: true, backendEnv: quickTokens, rolling: true},
 	{name: "replay", gateways: 1, backends: 1, cheapHashes: true, tenants: []tenant{
 		{plan: "premium", users: 20, contacts: 500},
 		{plan: "premium", users: 20, contacts: 500},
@@ -101,6 +104,9 @@ func (s *scenario) environment() (gateway, backend []string) {
 	backend = append(backend, shared...)
 	if !s.cheapHashes {
 		backend = append(backend, "ARGON2_MEMORY_KIB="+strconv.Itoa(19*1024), "ARGON2_TIME=2")
+	}
+	if s.rolling {
+		gateway, backend = append(gateway, drainDelay), append(backend, drainDelay)
 	}
 	return gateway, append(backend, s.backendEnv...)
 }
