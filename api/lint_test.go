@@ -33,6 +33,7 @@ var (
 	roles       = []string{"admin", "operator"}
 	extensions  = []string{"x-rate-class", "x-role", "x-timeout", "x-max-body", "x-served-by", "x-websocket"}
 	textTypes   = []string{"text/csv", "text/vcard"}                                    // of files, which are passed on as they are
+	xmlTypes    = []string{"application/xml", "text/xml"}                               // the same of invoices
 	fileTypes   = []string{"application/xml", "application/pdf"}                        // of invoices
 	pageTypes   = []string{"text/html", "text/css", "text/javascript", "image/svg+xml"} // of the reference
 	keySetType  = "application/jwk-set+json"                                            // RFC 7517 section 8.5.2
@@ -296,8 +297,8 @@ func lintBody(_ *openapi3.T, op operation) (found []string) {
 		found = append(found, "the request body is not required")
 	}
 	types := sortedKeys(body.Content)
-	if !slices.Equal(types, []string{"application/json"}) && !slices.Equal(types, textTypes) {
-		return append(found, fmt.Sprintf("the request body is neither application/json alone nor %s", strings.Join(textTypes, " and ")))
+	if !slices.Equal(types, []string{"application/json"}) && !slices.Equal(types, textTypes) && !slices.Equal(types, xmlTypes) {
+		return append(found, fmt.Sprintf("the request body is neither application/json alone nor %s nor %s", strings.Join(textTypes, " and "), strings.Join(xmlTypes, " and ")))
 	}
 	for _, mime := range types {
 		media := body.Content[mime]

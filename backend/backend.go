@@ -164,7 +164,7 @@ func New(c Config, log *slog.Logger) (*Backend, error) {
 	contacts := &contact.Service{Directory: directory, Cached: answers(cache.Contacts)}
 	catalogues := &catalogue.Service{Directory: directory, Cached: answers(cache.Catalogue)}
 	invoices := &invoice.Service{
-		Directory: directory, Cached: answers(cache.Invoices),
+		Directory: directory, Cached: answers(cache.Invoices), Catalogue: catalogues,
 		Windows: c.Invoice.Windows(), Random: rand.Reader, Now: time.Now,
 	}
 	users := &user.Service{

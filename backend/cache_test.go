@@ -148,6 +148,10 @@ var writes = map[string]write{
 	"createNfe": func(s *testServer, w *cacheWorld) answer {
 		return s.do("POST", "/api/v1/nfe", w.admin.Access, nfeBody(w.emitter, 2))
 	},
+	"importNfe": request("POST", "/api/v1/nfe/import", `<NFe xmlns="http://www.portalfiscal.inf.br/nfe"><infNFe versao="4.00"><ide><natOp>Venda</natOp>
+		<dhEmi>`+time.Now().Format(time.RFC3339)+`</dhEmi></ide><emit><CNPJ>12345678000195</CNPJ><xNome>Outra Padaria Ltda</xNome><enderEmit><xLgr>Rua A</xLgr>
+		<nro>1</nro><xBairro>Centro</xBairro><cMun>3550308</cMun><xMun>São Paulo</xMun><UF>SP</UF><CEP>01001000</CEP></enderEmit><IE>110042490114</IE>
+		<CRT>3</CRT></emit></infNFe></NFe>`, "Content-Type", "application/xml"),
 	"updateNfe": func(s *testServer, w *cacheWorld) answer {
 		return s.do("PUT", w.nfe.path(), w.admin.Access, with(nfeBody(w.emitter, 2), "version", 1))
 	},

@@ -37,7 +37,7 @@ var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.New
 // stream, has to teach them how to attack it first.
 var (
 	knownExtensions = []string{"x-rate-class", "x-role", "x-timeout", "x-max-body", "x-served-by"}
-	knownMedia      = []string{"application/json", "application/problem+json", "application/jwk-set+json", "text/csv", "text/vcard", "application/xml", "application/pdf"}
+	knownMedia      = []string{"application/json", "application/problem+json", "application/jwk-set+json", "text/csv", "text/vcard", "application/xml", "text/xml", "application/pdf"}
 	knownStatuses   = []byte("245") // no redirects, no upgrades
 	// Operations that open a WebSocket and show nothing of a tenant's; they have
 	// tests of their own.

@@ -210,9 +210,24 @@ func (p *party) invoices(t *testing.T) {
 	// One that anybody could make with its key.
 	p.keyed("createNfe", &p.member, "/api/v1/nfe", map[string]any{"natureza_operacao": "Venda " + p.mark})
 	p.ids["nfe"] = p.keys["createNfe"].id
+	p.imported(t)
 	p.keyed("voidNfeRange", &p.admin, "/api/v1/nfe/void-range", map[string]any{
 		"emitter_id": emitter, "ambiente": "2", "modelo": "55", "serie": "1", "numero_inicial": "10", "numero_final": "12", "justificativa": "Range " + p.mark,
 	})
+}
+
+// imported makes a document of the file that is the document's example, with an
+// Idempotency-Key.
+func (p *party) imported(t *testing.T) {
+	t.Helper()
+	ops := operations(t)
+	op := &ops[slices.IndexFunc(ops, func(op operation) bool { return op.name == "importNfe" })]
+	k := keyed{by: &p.member, key: "key-" + p.mark + "-" + rand.Text()}
+	a, _ := op.send(p.s, call{token: p.member.Access, header: append(p.headers(), "Idempotency-Key", k.key)})
+	var made struct{ Document struct{ ID string } }
+	a.want(t, 201).into(t, &made)
+	k.id = made.Document.ID
+	p.keys[op.name] = k
 }
 
 // randomCNPJ is one that nobody else has.

@@ -10,6 +10,7 @@ import (
 	"gatehouse/backend/internal/contact"
 	"gatehouse/backend/internal/invoice"
 	"gatehouse/backend/internal/logstream"
+	"gatehouse/backend/internal/nfe/nfexml"
 	"gatehouse/backend/internal/override"
 	"gatehouse/backend/internal/session"
 	"gatehouse/backend/internal/tenant"
@@ -95,6 +96,7 @@ func routes(probe *health.Checker, f features) []web.Route {
 
 		{Method: "POST", Path: "/api/v1/nfe/validate", MaxBody: invoice.MaxBody, Handle: n.HandleValidate},
 		{Method: "GET", Path: "/api/v1/nfe/summary", Query: true, Handle: n.HandleSummary},
+		{Method: "POST", Path: "/api/v1/nfe/import", MaxBody: nfexml.MaxSize, Handle: n.HandleImport},
 		{Method: "POST", Path: "/api/v1/nfe/void-range", Role: token.Admin, Handle: n.HandleVoid},
 		{Method: "GET", Path: "/api/v1/nfe", Query: true, Handle: n.HandleList},
 		{Method: "POST", Path: "/api/v1/nfe", MaxBody: invoice.MaxBody, Handle: n.HandleCreate},

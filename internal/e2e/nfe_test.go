@@ -96,9 +96,23 @@ func TestNfeLife(t *testing.T) {
 			if done.Status != "cancelled" || done.Numero != "1" {
 				t.Errorf("got %+v", done)
 			}
-			if a := c.do("GET", path+"/xml", tokens.Access, nil).want(200); strings.Count(string(a.body), "<det ") != 989 {
-				t.Errorf("the XML has %d lines", strings.Count(string(a.body), "<det "))
+			file := string(c.do("GET", path+"/xml", tokens.Access, nil).want(200).body)
+			if n := strings.Count(file, "<det "); n != 989 {
+				t.Errorf("the XML has %d lines", n)
 			}
+			// Another company gets it, with a megabyte of what nobody has a place for.
+			_, _, others := c.newTenant(c.operator(), "")
+			file = strings.Replace(file, "<infNFe ", "<x>"+strings.Repeat("<y/>", 1<<18)+"</x><infNFe ", 1)
+			var imported struct {
+				Document invoice
+				NotKept  []string `json:"not_kept"`
+			}
+			c.do("POST", nfe+"/import", others.Access, file, "Content-Type", "application/xml").want(201).into(&imported)
+			if imported.Document.NfeID != done.NfeID || imported.Document.Status != "authorized" || fmt.Sprint(imported.NotKept) != "[x]" {
+				t.Errorf("got %+v", imported)
+			}
+			c.do("POST", nfe+"/import", others.Access, file, "Content-Type", "text/xml").problem(409, "conflict")
+			c.do("POST", nfe+"/import", others.Access, strings.Repeat(" ", 10<<20+1), "Content-Type", "text/xml").problem(413, "body_too_large")
 			c.do("GET", path+"/danfe.pdf", tokens.Access, nil).want(200)
 
 			c.do("POST", nfe, tokens.Access, draft(emitter.ID, 1)).want(201).into(&d)

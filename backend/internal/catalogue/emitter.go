@@ -47,6 +47,18 @@ func (s *Service) Emitters() *Kind[nfe.Emitter, tenantdb.NfeEmitter] {
 	}
 }
 
+// AddEmitter adds the issuer of a document that is being imported, in that
+// transaction. What is wrong with it is told with its path in the document. Where
+// there is one with the same CNPJ or CPF that is a conflict.
+func (s *Service) AddEmitter(ctx context.Context, tx tenantdb.DBTX, by trail.Origin, in *nfe.Emitter) (uuid.UUID, error) {
+	k := s.Emitters()
+	if err := refuse("/emitente", k.check(in)); err != nil {
+		return uuid.Nil, err
+	}
+	row, err := k.make(ctx, tx, by, in)
+	return row.ID, err
+}
+
 func createEmitter(ctx context.Context, db tenantdb.DBTX, tenant string, id uuid.UUID, in *nfe.Emitter) (tenantdb.NfeEmitter, error) {
 	return queries.CreateNfeEmitter(ctx, db, tenantdb.CreateNfeEmitterParams{
 		TenantID:                         tenant,

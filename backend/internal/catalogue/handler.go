@@ -123,18 +123,23 @@ func (k *Kind[In, Row]) input(r *web.Request) (*In, error) {
 		return nil, err
 	}
 	nfe.Normalize(in)
-	findings := k.check(in)
+	return in, refuse("", k.check(in))
+}
+
+// refuse turns findings into a problem, if there is an error among them. Their paths
+// begin at a pointer.
+func refuse(pointer string, findings []nfe.Finding) error {
 	nfe.Localize(findings, "en") // as all errors are
 	var fields []problem.Field
 	for _, f := range findings {
 		if f.Severity == nfe.Error {
-			fields = append(fields, problem.Field{Name: f.Path, Code: string(f.Rule), Message: message(f)})
+			fields = append(fields, problem.Field{Name: pointer + f.Path, Code: string(f.Rule), Message: message(f)})
 		}
 	}
-	if len(fields) > 0 {
-		return nil, &problem.Error{Code: problem.ValidationFailed, Fields: fields}
+	if len(fields) == 0 {
+		return nil
 	}
-	return in, nil
+	return &problem.Error{Code: problem.ValidationFailed, Fields: fields}
 }
 
 // message says what is wrong, and what would be right.

@@ -23,17 +23,22 @@ func (s *Service) create(ctx context.Context, tx tenantdb.DBTX, by trail.Origin,
 		return nil, err
 	}
 	in.Findings = s.validate(&in.Document)
-	head, err := encodeHead(in)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.queries.CreateNfe(ctx, tx, tenantdb.CreateNfeParams{TenantID: tenant, ID: id, Head: head}); err != nil {
-		return nil, err
-	}
-	if err := s.putContent(ctx, tx, tenant, id, &in.Document); err != nil {
+	if err := s.insert(ctx, tx, tenant, id, in); err != nil {
 		return nil, err
 	}
 	return s.recorded(ctx, tx, by, trail.NfeCreate, id, nil)
+}
+
+// insert writes a new document as a draft, with all that belongs to it.
+func (s *Service) insert(ctx context.Context, tx tenantdb.DBTX, tenant string, id uuid.UUID, in *Invoice) error {
+	head, err := encodeHead(in)
+	if err != nil {
+		return err
+	}
+	if err := s.queries.CreateNfe(ctx, tx, tenantdb.CreateNfeParams{TenantID: tenant, ID: id, Head: head}); err != nil {
+		return err
+	}
+	return s.putContent(ctx, tx, tenant, id, &in.Document)
 }
 
 // validate returns the findings about a document as of now, none of them nil.

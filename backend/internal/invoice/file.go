@@ -3,9 +3,12 @@ package invoice
 import (
 	"cmp"
 
+	"github.com/google/uuid"
+
 	"gatehouse/backend/internal/nfe"
 	"gatehouse/backend/internal/nfe/danfe"
 	"gatehouse/backend/internal/nfe/nfexml"
+	"gatehouse/backend/internal/tenantdb"
 	"gatehouse/backend/internal/web"
 )
 
@@ -15,7 +18,13 @@ func (s *Service) HandleXML(r *web.Request) error {
 	if err != nil {
 		return err
 	}
-	r.File("application/xml", "NFe"+nameOf(d)+".xml", nfexml.Write(&nfexml.Invoice{Document: d, Protocol: protocolOf(d)}))
+	signature, err := s.queries.GetNfeSignature(r.Context(), s.reads(r.Caller), tenantdb.GetNfeSignatureParams{
+		TenantID: r.Caller.Tenant, ID: uuid.MustParse(d.ID),
+	})
+	if err != nil {
+		return err
+	}
+	r.File("application/xml", "NFe"+nameOf(d)+".xml", nfexml.Write(&nfexml.Invoice{Document: d, Signature: signature, Protocol: protocolOf(d)}))
 	return nil
 }
 

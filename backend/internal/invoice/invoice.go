@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/backend/internal/cached"
+	"gatehouse/backend/internal/catalogue"
 	"gatehouse/backend/internal/nfe"
 	"gatehouse/backend/internal/placement"
 	"gatehouse/backend/internal/tenantdb"
@@ -28,6 +29,8 @@ const MaxBody = 4 << 20
 type Service struct {
 	Directory *placement.Directory
 	Cached    cached.Answers
+	// Catalogue has the issuers that documents come with.
+	Catalogue *catalogue.Service
 	// Windows are for how long documents may be cancelled.
 	Windows nfe.Windows
 	// Random is where the codes in access keys are drawn from.
@@ -64,6 +67,12 @@ func (in *Invoice) check(now time.Time, language string) error {
 	if d.RecipientID != "" {
 		d.Destinatario = nil
 	}
+	return in.fit(now, language)
+}
+
+// fit refuses a document that its columns cannot hold, and puts its items in order.
+func (in *Invoice) fit(now time.Time, language string) error {
+	d := &in.Document
 	fields := fieldsOf(nfe.Unstorable(nfe.Validate(d, nfe.Options{Reference: now})), language)
 	if len(fields) == 0 {
 		fields = append(unfit(d), badIDs(d)...)

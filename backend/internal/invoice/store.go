@@ -221,12 +221,17 @@ func readHead(text []byte) (*Invoice, error) {
 	return &in, nil
 }
 
-// putState writes what a step has changed.
-func (s *Service) putState(ctx context.Context, tx tenantdb.DBTX, tenant string, in *Invoice) error {
+// encodeState is a document as statements take it that write where it stands.
+func encodeState(in *Invoice) ([]byte, error) {
 	head := *in
 	head.Itens, head.Transporte, head.Pagamentos, head.Referencias, head.InformacoesFiscais = nil, nil, nil, nil, nil
 	head.IBSCBS = nil
-	text, err := json.Marshal(head)
+	return json.Marshal(head)
+}
+
+// putState writes what a step has changed.
+func (s *Service) putState(ctx context.Context, tx tenantdb.DBTX, tenant string, in *Invoice) error {
+	text, err := encodeState(in)
 	if err != nil {
 		return err
 	}

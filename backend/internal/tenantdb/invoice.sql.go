@@ -123,6 +123,70 @@ func (q *Queries) DeleteNfeContent(ctx context.Context, db DBTX, arg DeleteNfeCo
 	return err
 }
 
+const FindNfeByKey = `-- name: FindNfeByKey :one
+select id from tenant.nfe_documents where tenant_id = $1 and nfe_id = $2
+`
+
+type FindNfeByKeyParams struct {
+	TenantID string
+	NfeID    *string
+}
+
+func (q *Queries) FindNfeByKey(ctx context.Context, db DBTX, arg FindNfeByKeyParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, FindNfeByKey, arg.TenantID, arg.NfeID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
+const FindNfeEmitter = `-- name: FindNfeEmitter :one
+select id from tenant.nfe_emitters
+where tenant_id = $1
+  and (cnpj = $2::text and cnpj <> '' or cpf = $3::text and cpf <> '')
+for key share
+`
+
+type FindNfeEmitterParams struct {
+	TenantID string
+	Cnpj     string
+	Cpf      string
+}
+
+// FindNfeEmitter returns the issuer with a CNPJ or CPF, who must not go until the
+// transaction ends.
+func (q *Queries) FindNfeEmitter(ctx context.Context, db DBTX, arg FindNfeEmitterParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, FindNfeEmitter, arg.TenantID, arg.Cnpj, arg.Cpf)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
+const FindNfeRecipient = `-- name: FindNfeRecipient :one
+select id from tenant.nfe_recipients
+where tenant_id = $1
+  and (cnpj = $2::text and cnpj <> '' or cpf = $3::text and cpf <> '' or id_estrangeiro = $4::text and id_estrangeiro <> '')
+for key share
+`
+
+type FindNfeRecipientParams struct {
+	TenantID      string
+	Cnpj          string
+	Cpf           string
+	IDEstrangeiro string
+}
+
+func (q *Queries) FindNfeRecipient(ctx context.Context, db DBTX, arg FindNfeRecipientParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, FindNfeRecipient,
+		arg.TenantID,
+		arg.Cnpj,
+		arg.Cpf,
+		arg.IDEstrangeiro,
+	)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const GetNfe = `-- name: GetNfe :one
 select d.version, app.nfe_head(d)::json as head,
     (select json_agg(x order by x.numero_item) from (select
@@ -211,6 +275,22 @@ func (q *Queries) GetNfe(ctx context.Context, db DBTX, arg GetNfeParams) (GetNfe
 		&i.InformacoesFiscais,
 	)
 	return i, err
+}
+
+const GetNfeSignature = `-- name: GetNfeSignature :one
+select coalesce(assinatura, '')::text from tenant.nfe_documents where tenant_id = $1 and id = $2
+`
+
+type GetNfeSignatureParams struct {
+	TenantID string
+	ID       uuid.UUID
+}
+
+func (q *Queries) GetNfeSignature(ctx context.Context, db DBTX, arg GetNfeSignatureParams) (string, error) {
+	row := db.QueryRow(ctx, GetNfeSignature, arg.TenantID, arg.ID)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const HoldNfeEmitter = `-- name: HoldNfeEmitter :one
@@ -974,13 +1054,42 @@ func (q *Queries) PutNfeContent(ctx context.Context, db DBTX, arg PutNfeContentP
 	return err
 }
 
+const PutNfeImported = `-- name: PutNfeImported :exec
+update tenant.nfe_documents d
+set status = r.status, nfe_id = r.nfe_id, numero = r.numero, codigo_numerico = r.codigo_numerico, issued_at = r.issued_at,
+    data_autorizacao = r.data_autorizacao, protocolo_autorizacao = r.protocolo_autorizacao, codigo_denegacao = r.codigo_denegacao,
+    assinatura = $1
+from json_to_record($4::json) as r (
+    status text, nfe_id text, numero integer, codigo_numerico text, issued_at timestamptz, data_autorizacao timestamptz, protocolo_autorizacao text,
+    codigo_denegacao text)
+where d.tenant_id = $2 and d.id = $3
+`
+
+type PutNfeImportedParams struct {
+	Assinatura *string
+	TenantID   string
+	ID         uuid.UUID
+	Head       []byte
+}
+
+// PutNfeImported writes what a document that came with its key has besides its content.
+func (q *Queries) PutNfeImported(ctx context.Context, db DBTX, arg PutNfeImportedParams) error {
+	_, err := db.Exec(ctx, PutNfeImported,
+		arg.Assinatura,
+		arg.TenantID,
+		arg.ID,
+		arg.Head,
+	)
+	return err
+}
+
 const PutNfeState = `-- name: PutNfeState :exec
 update tenant.nfe_documents d
 set version = d.version + 1, updated_at = now(), status = r.status, nfe_id = r.nfe_id, numero = r.numero, codigo_numerico = r.codigo_numerico,
     issued_at = r.issued_at, data_autorizacao = r.data_autorizacao, protocolo_autorizacao = r.protocolo_autorizacao,
     codigo_denegacao = r.codigo_denegacao, data_cancelamento = r.data_cancelamento, protocolo_cancelamento = r.protocolo_cancelamento,
     motivo_cancelamento = r.motivo_cancelamento, emitente = r.emitente, destinatario = r.destinatario, rejeicao = r.rejeicao,
-    findings = r.findings
+    findings = r.findings, assinatura = case when r.nfe_id is null then null else d.assinatura end
 from json_to_record($3::json) as r (
     status text, nfe_id text, numero integer, codigo_numerico text, issued_at timestamptz, data_autorizacao timestamptz, protocolo_autorizacao text,
     codigo_denegacao text, data_cancelamento timestamptz, protocolo_cancelamento text, motivo_cancelamento text, emitente json,

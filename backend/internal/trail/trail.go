@@ -77,6 +77,7 @@ const (
 	NfeDeny         Action = "nfe.deny"
 	NfeCancel       Action = "nfe.cancel"
 	NfeVoid         Action = "nfe.void"
+	NfeImport       Action = "nfe.import"
 )
 
 // Actions lists every action.
@@ -90,7 +91,7 @@ func Actions() []string {
 		ContactImport, ContactExport,
 		EmitterCreate, EmitterUpdate, EmitterDelete, RecipientCreate, RecipientUpdate, RecipientDelete,
 		ProductCreate, ProductUpdate, ProductDelete,
-		NfeCreate, NfeUpdate, NfeDelete, NfeIssue, NfeAuthorize, NfeReject, NfeDeny, NfeCancel, NfeVoid,
+		NfeCreate, NfeUpdate, NfeDelete, NfeIssue, NfeAuthorize, NfeReject, NfeDeny, NfeCancel, NfeVoid, NfeImport,
 	} {
 		names = append(names, string(a))
 	}

@@ -223,6 +223,37 @@ from tenant.nfe_documents d where d.tenant_id = @tenant_id and d.id = @id;
 select d.version, app.nfe_head(d)::json as head
 from tenant.nfe_documents d where d.tenant_id = @tenant_id and d.id = @id for update;
 
+-- name: GetNfeSignature :one
+select coalesce(assinatura, '')::text from tenant.nfe_documents where tenant_id = @tenant_id and id = @id;
+
+-- name: FindNfeByKey :one
+select id from tenant.nfe_documents where tenant_id = @tenant_id and nfe_id = @nfe_id;
+
+-- name: PutNfeImported :exec
+-- PutNfeImported writes what a document that came with its key has besides its content.
+update tenant.nfe_documents d
+set status = r.status, nfe_id = r.nfe_id, numero = r.numero, codigo_numerico = r.codigo_numerico, issued_at = r.issued_at,
+    data_autorizacao = r.data_autorizacao, protocolo_autorizacao = r.protocolo_autorizacao, codigo_denegacao = r.codigo_denegacao,
+    assinatura = sqlc.narg('assinatura')
+from json_to_record(@head::json) as r (
+    status text, nfe_id text, numero integer, codigo_numerico text, issued_at timestamptz, data_autorizacao timestamptz, protocolo_autorizacao text,
+    codigo_denegacao text)
+where d.tenant_id = @tenant_id and d.id = @id;
+
+-- name: FindNfeEmitter :one
+-- FindNfeEmitter returns the issuer with a CNPJ or CPF, who must not go until the
+-- transaction ends.
+select id from tenant.nfe_emitters
+where tenant_id = @tenant_id
+  and (cnpj = @cnpj::text and cnpj <> '' or cpf = @cpf::text and cpf <> '')
+for key share;
+
+-- name: FindNfeRecipient :one
+select id from tenant.nfe_recipients
+where tenant_id = @tenant_id
+  and (cnpj = @cnpj::text and cnpj <> '' or cpf = @cpf::text and cpf <> '' or id_estrangeiro = @id_estrangeiro::text and id_estrangeiro <> '')
+for key share;
+
 -- name: HoldNfeEmitter :one
 -- HoldNfeEmitter returns an emitter as it stands in a document, which must not go
 -- until the transaction ends.
@@ -359,7 +390,7 @@ set version = d.version + 1, updated_at = now(), status = r.status, nfe_id = r.n
     issued_at = r.issued_at, data_autorizacao = r.data_autorizacao, protocolo_autorizacao = r.protocolo_autorizacao,
     codigo_denegacao = r.codigo_denegacao, data_cancelamento = r.data_cancelamento, protocolo_cancelamento = r.protocolo_cancelamento,
     motivo_cancelamento = r.motivo_cancelamento, emitente = r.emitente, destinatario = r.destinatario, rejeicao = r.rejeicao,
-    findings = r.findings
+    findings = r.findings, assinatura = case when r.nfe_id is null then null else d.assinatura end
 from json_to_record(@head::json) as r (
     status text, nfe_id text, numero integer, codigo_numerico text, issued_at timestamptz, data_autorizacao timestamptz, protocolo_autorizacao text,
     codigo_denegacao text, data_cancelamento timestamptz, protocolo_cancelamento text, motivo_cancelamento text, emitente json,
