@@ -86,11 +86,16 @@ test/e2e: ## Run the end-to-end tests only: both processes over real sockets
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./internal/e2e/...
 
 # Where Prometheus is missing these say so and are skipped, unless
-# GATEHOUSE_REQUIRE_PROMETHEUS is set.
+# GATEHOUSE_REQUIRE_ALL is set.
 .PHONY: test/prometheus
 test/prometheus: ## Run the tests of rules, alerts and dashboards, with promtool and a real Prometheus
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./deploy/... ./internal/promtest
 	go test -timeout $(TIMEOUT) $(TESTFLAGS) -run '^TestPrometheus$$' ./internal/e2e
+
+# make test leaves k6 out where there is none: it takes minutes to build.
+.PHONY: test/load
+test/load: bin/k6 ## Run the tests of load tests, with k6 reading every script
+	go test -timeout $(TIMEOUT) $(TESTFLAGS) ./internal/stack/cmd/load ./loadtest/...
 
 # Needs Docker with Compose 2.24 or newer, and nothing else.
 COMPOSE_TEST := docker compose -f docker-compose.yml -f deploy/docker/compose.test.yml

@@ -38,6 +38,7 @@ var (
 	pageTypes   = []string{"text/html", "text/css", "text/javascript", "image/svg+xml"} // of the reference
 	keySetType  = "application/jwk-set+json"                                            // RFC 7517 section 8.5.2
 	camelCase   = regexp.MustCompile(`^[a-z][A-Za-z0-9]*$`)
+	numbered    = regexp.MustCompile(`^[0-9]+[.)] `) // which Markdown makes a list of
 )
 
 // operation is one operation with what a rule needs to judge it.
@@ -195,6 +196,9 @@ func lintNames(doc *openapi3.T, ops []operation) (found []string) {
 		}
 		if op.Summary == "" {
 			found = append(found, op.name+": no summary")
+		}
+		if op.Description == "" {
+			found = append(found, op.name+": no description")
 		}
 		if len(op.Tags) != 1 || doc.Tags.Get(op.Tags[0]) == nil {
 			found = append(found, fmt.Sprintf("%s: tags %q is not one tag of the document's list", op.name, op.Tags))
@@ -441,6 +445,9 @@ func lintResponses(_ *openapi3.T, op operation) (found []string) {
 		}
 		complain := func(format string, args ...any) {
 			found = append(found, key+": "+fmt.Sprintf(format, args...))
+		}
+		if numbered.MatchString(*ref.Value.Description) {
+			complain("the description begins as an item of a list")
 		}
 		required := []string{"X-Request-Id"}
 		switch status {

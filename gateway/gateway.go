@@ -221,10 +221,12 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer followers.Wait() // before Redis is closed
 	defer endFollowing()
 
+	learning, endLearning := context.WithTimeout(ctx, learnTime)
+	defer endLearning()
 	failed := make(chan error, len(g.listeners))
 	for _, l := range g.listeners {
-		if l.name != "ops" {
-			g.learn(ctx)
+		if l.name != "ops" { // whoever comes first is to be held to what is in force
+			g.learn(learning)
 		}
 		g.log.Info("listening", "listener", l.name, "addr", l.ln.Addr().String())
 		go func() {
@@ -251,12 +253,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 const learnTime = time.Second
 
 // learn waits until the gateway has heard which sessions have ended and what is in
-// force for each tenant, or has found that it cannot: whoever comes first is to be
-// held to it.
+// force for each tenant, or has found that it cannot, or ctx ends.
 func (g *Gateway) learn(ctx context.Context) {
 	select {
 	case <-g.follows.feed.Tried():
-	case <-time.After(learnTime):
 	case <-ctx.Done():
 	}
 }

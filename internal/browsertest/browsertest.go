@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"slices"
 	"sync"
 	"testing"
@@ -18,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"gatehouse/internal/programtest"
 )
 
 // Page is a page in a browser of its own, which ends with the test.
@@ -33,12 +34,16 @@ type Page struct {
 // patience bounds each step. A browser on a busy machine takes seconds to start.
 const patience = time.Minute
 
-// Open starts a browser without a page. Where Chromium is not installed the
-// test is skipped, or fails with GATEHOUSE_REQUIRE_BROWSER set.
+// programs are those that will do. The first is what Debian's script of that name
+// starts: a script would be killed with the test, and leave the browser behind.
+var programs = []string{"/usr/lib/chromium/chromium-headless-shell", "chromium-headless-shell", "chromium", "google-chrome"}
+
+// Open starts a browser, found by [programtest.Find], without a page.
 func Open(t testing.TB) *Page {
 	t.Helper()
+	program := programtest.Find(t, "chromium-headless-shell", programs...)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program(t)), chromedp.WSURLReadTimeout(patience), chromedp.WindowSize(1280, 900))
+		chromedp.ExecPath(program), chromedp.WSURLReadTimeout(patience), chromedp.WindowSize(1280, 900))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // which root cannot have
 	}
@@ -53,23 +58,6 @@ func Open(t testing.TB) *Page {
 		t.Fatalf("start the browser: %v", err)
 	}
 	return p
-}
-
-func program(t testing.TB) string {
-	t.Helper()
-	// The first is what Debian's script of that name starts: a script would be killed
-	// with the test, and leave the browser behind.
-	for _, name := range []string{"/usr/lib/chromium/chromium-headless-shell", "chromium-headless-shell", "chromium", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	const hint = "no Chromium is installed: apt-get install -y --no-install-recommends chromium-headless-shell"
-	if os.Getenv("GATEHOUSE_REQUIRE_BROWSER") != "" {
-		t.Fatal(hint)
-	}
-	t.Skip(hint)
-	return ""
 }
 
 func (p *Page) note(event any) {

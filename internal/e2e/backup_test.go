@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/programtest"
 	"gatehouse/internal/stack"
 )
 
@@ -26,9 +27,7 @@ func TestBackup(t *testing.T) {
 		t.Fatalf("the page has %d blocks of commands; this test knows four", len(blocks))
 	}
 	for _, name := range []string{"pg_dump", "psql", "redis-cli"} {
-		if _, err := exec.LookPath(name); err != nil {
-			t.Skip(err) // servers that were fetched or embedded come without
-		}
+		programtest.Find(t, "postgresql redis-server", name)
 	}
 	database := "backup_" + strings.ToLower(rand.Text()[:8])
 	s := ownStack(t, stack.Options{Postgres: shared.Postgres, Database: database})

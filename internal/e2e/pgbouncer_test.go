@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"gatehouse/internal/programtest"
 	"gatehouse/internal/stack"
 )
 
@@ -25,7 +26,7 @@ const (
 // are refused, and go on when it is back.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
-	program := pgbouncerProgram(t)
+	program := programtest.Find(t, "pgbouncer", "pgbouncer", "/usr/sbin/pgbouncer")
 	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -83,21 +84,6 @@ func TestPgBouncer(t *testing.T) {
 	eventually(t, "requests are answered again", func() bool {
 		return c.do("GET", "/api/v1/address-book", tokens.Access, nil).StatusCode == 200
 	})
-}
-
-func pgbouncerProgram(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	const hint = "no PgBouncer is installed: apt-get install -y pgbouncer"
-	if os.Getenv("GATEHOUSE_REQUIRE_PGBOUNCER") != "" {
-		t.Fatal(hint)
-	}
-	t.Skip(hint)
-	return ""
 }
 
 // bouncer returns what starts a PgBouncer in front of a server, and that what stops

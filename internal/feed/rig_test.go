@@ -61,7 +61,7 @@ type rig struct {
 }
 
 // onBoth runs a test against the installed server, whose absence is a failure
-// with GATEHOUSE_REQUIRE_REDIS=1, and the embedded one.
+// with GATEHOUSE_REQUIRE_ALL, and the embedded one.
 func onBoth(t *testing.T, test func(*rig)) {
 	t.Helper()
 	t.Parallel()

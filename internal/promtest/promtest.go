@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"github.com/VictoriaMetrics/metricsql"
 	"go.yaml.in/yaml/v3"
 
+	"gatehouse/internal/programtest"
 	"gatehouse/internal/telemetry"
 )
 
@@ -169,19 +169,9 @@ func allowed(m telemetry.Metric, f metricsql.LabelFilter) bool {
 	return true
 }
 
-// Program returns the path of a program of Prometheus: promtool or prometheus.
-// Where it is not installed the test is skipped, or fails with
-// GATEHOUSE_REQUIRE_PROMETHEUS set.
+// Program returns the path of a program of Prometheus, promtool or prometheus, as
+// [programtest.Find] does.
 func Program(t testing.TB, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	const hint = "%s is not installed: apt-get install -y --no-install-recommends prometheus"
-	if os.Getenv("GATEHOUSE_REQUIRE_PROMETHEUS") != "" {
-		t.Fatalf(hint, name)
-	}
-	t.Skipf(hint, name)
-	return ""
+	return programtest.Find(t, "prometheus", name)
 }

@@ -41,7 +41,7 @@ type Redis struct {
 	embedded *embedded // the one in this process
 }
 
-// StartRedis starts a private server. With GATEHOUSE_REQUIRE_REDIS=1 in the
+// StartRedis starts a private server. With GATEHOUSE_REQUIRE_ALL in the
 // environment it does not put up with the embedded one unless asked for it.
 func StartRedis(ctx context.Context, o RedisOptions) (_ *Redis, err error) {
 	r := &Redis{password: rand.Text()}
@@ -59,8 +59,8 @@ func StartRedis(ctx context.Context, o RedisOptions) (_ *Redis, err error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err // the search was cut short, so it says nothing
 		}
-		if program == "" && os.Getenv("GATEHOUSE_REQUIRE_REDIS") == "1" {
-			return nil, fmt.Errorf("GATEHOUSE_REQUIRE_REDIS=1 asks for a real Redis, and %w", errNoRedis(oldestRedis))
+		if program == "" && os.Getenv(requireAll) != "" {
+			return nil, fmt.Errorf("%s asks for a real Redis, and %w", requireAll, errNoRedis(oldestRedis))
 		}
 	}
 	if program == "" {
@@ -74,6 +74,10 @@ func StartRedis(ctx context.Context, o RedisOptions) (_ *Redis, err error) {
 	}
 	return r, nil
 }
+
+// requireAll is the variable by which those who run tests ask for every program that
+// tests can use.
+const requireAll = "GATEHOUSE_REQUIRE_ALL"
 
 // oldestRedis is the oldest version with all commands that Gatehouse uses.
 const oldestRedis = "6.2"

@@ -52,8 +52,8 @@ func StartRedisSentinel(ctx context.Context) (_ *RedisSentinel, err error) {
 		}
 	}
 	const patience = 30 * time.Second
-	// A Sentinel looks for replicas when it first sees the master, and then only
-	// every ten seconds.
+	// A Sentinel looks for replicas when it first sees the master, and then not for a
+	// while.
 	err = await(ctx, patience, func() string {
 		if info, err := s.Servers[0].command(ctx, "INFO", "replication"); err != nil || !strings.Contains(info, "state=online") {
 			return "the replica follows the master"
@@ -104,7 +104,12 @@ func (s *RedisSentinel) sentinel(ctx context.Context, name string) (*Redis, erro
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		return nil, err
 	}
-	return r, s.group.run(ctx, r, name, dir, "", file, "--sentinel")
+	if err := s.group.run(ctx, r, name, dir, "", file, "--sentinel"); err != nil {
+		return r, err
+	}
+	// It looks around, and says what it knows, every ten and every two seconds: each
+	// failover waits for that several times.
+	return r, r.want(ctx, "SENTINEL", "DEBUG", "INFO-PERIOD", "1000", "PUBLISH-PERIOD", "300")
 }
 
 // sentinelLacks returns what a Sentinel still has to learn, or "".

@@ -156,7 +156,7 @@ func (c *redisConn) wantSilence() {
 
 func TestRequiredRedis(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	t.Setenv("GATEHOUSE_REQUIRE_REDIS", "1")
+	t.Setenv(requireAll, "1")
 	_, err := StartRedis(context.Background(), RedisOptions{})
 	if err == nil || !strings.Contains(err.Error(), "redis") || !strings.Contains(err.Error(), "run `") {
 		t.Errorf("without a redis-server: %v", err)

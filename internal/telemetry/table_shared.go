@@ -56,10 +56,10 @@ var sharedMetrics = []Metric{
 	{Name: "redis_errors_total", Type: Counter, Help: "Commands that got no answer in time, or none at all"},
 
 	{Name: "revocations", Type: Gauge, Help: "Ended sessions that the gateway remembers since their tokens have not expired", Of: Gateway},
+	{Name: "revocations_dropped_total", Type: Counter, Help: "Ended sessions that were too many to remember; the backend refuses those"},
+
 	{Name: "trace_spans_dropped_total", Type: Counter, Help: "Spans that were not sent: too many were waiting (queue), or the collector did not take them (export)", Labels: []Label{
 		oneOf("reason", "queue", "export"),
 	}},
 	{Name: "trace_spans_sent_total", Type: Counter, Help: "Spans that the collector has taken"},
-
-	{Name: "revocations_dropped_total", Type: Counter, Help: "Ended sessions that were too many to remember; the backend refuses those"},
 }

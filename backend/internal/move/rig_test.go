@@ -151,7 +151,7 @@ func (l *load) loop(fn func(n int64)) {
 		select {
 		case <-l.stop:
 			return
-		case <-time.After(10 * time.Millisecond): // a tenant at work, not a flood
+		case <-time.After(50 * time.Millisecond): // a tenant at work, not a flood
 			fn(n)
 		}
 	}

@@ -7,11 +7,11 @@ package console
 
 import (
 	"embed"
-	"path"
 	"strings"
 
 	"github.com/valyala/fasthttp"
 
+	"gatehouse/gateway/internal/asset"
 	"gatehouse/internal/logging"
 )
 
@@ -25,6 +25,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 
 //go:embed page
 var files embed.FS
+
+// served are asked for anew each time: another version of the gateway may be here.
+var served = asset.Load(files, "no-cache")
 
 // Console answers for the page, its files and the log that it shows.
 type Console struct {
@@ -55,19 +58,10 @@ func (c *Console) answer(ctx *fasthttp.RequestCtx) {
 	case name == "":
 		name = "index.html"
 	}
-	content, err := files.ReadFile("page/" + name)
-	if err != nil {
+	f, ok := served[name]
+	if !ok {
 		ctx.Error("not found", fasthttp.StatusNotFound)
 		return
 	}
-	ctx.SetContentType(contentTypes[path.Ext(name)])
-	ctx.SetBody(content)
-}
-
-// contentTypes are those of the page's files, by the end of their names.
-var contentTypes = map[string]string{
-	".html": "text/html; charset=utf-8",
-	".css":  "text/css; charset=utf-8",
-	".js":   "text/javascript; charset=utf-8",
-	".svg":  "image/svg+xml",
+	f.Answer(ctx)
 }

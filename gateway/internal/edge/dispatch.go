@@ -1,8 +1,6 @@
 package edge
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"gatehouse/gateway/internal/asset"
 	"gatehouse/gateway/internal/route"
 )
 
@@ -49,20 +48,8 @@ func CheckLocal(table *route.Table, known []string) error {
 	return nil
 }
 
-// Document serves the OpenAPI document. It changes only with a new start, so
-// clients may keep it for a while and ask by its tag afterwards.
+// Document serves the OpenAPI document.
 func Document(table *route.Table) Handler {
-	sum := sha256.Sum256(table.Document)
-	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
-	return func(ex *Exchange) {
-		h := &ex.Ctx.Response.Header
-		h.Set(fasthttp.HeaderETag, tag)
-		h.Set(fasthttp.HeaderCacheControl, "public, max-age=300")
-		if Unchanged(ex.Ctx, tag) {
-			ex.Ctx.SetStatusCode(fasthttp.StatusNotModified)
-			return
-		}
-		h.SetContentType("application/json")
-		ex.Ctx.SetBody(table.Document)
-	}
+	document := asset.New("application/json", "public, max-age=300", table.Document)
+	return func(ex *Exchange) { document.Answer(ex.Ctx) }
 }

@@ -25,7 +25,7 @@ type redisServer struct {
 }
 
 // redisServers are the installed server, whose absence is a failure with
-// GATEHOUSE_REQUIRE_REDIS=1, and the embedded one.
+// GATEHOUSE_REQUIRE_ALL, and the embedded one.
 var redisServers = []redisServer{
 	newRedisServer("installed", stack.RedisOptions{}),
 	newRedisServer("embedded", stack.RedisOptions{Embedded: true}),
