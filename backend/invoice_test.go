@@ -377,3 +377,22 @@ func merged(old, changes any) map[string]any {
 	maps.Copy(made, changes.(map[string]any))
 	return made
 }
+
+// Who a document names by an id is taken from the catalogue for its validation, too.
+func TestNfeValidateParties(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t)
+	ana := s.actor("acme", "ana", token.Member).Access
+	body := nfeBody(s.emitter("acme"), 1)
+	body["emitente"] = map[string]any{"cnpj": "nobody's"} // the row's counts
+	var verdict struct {
+		Valid    bool
+		Findings []struct{ Path string }
+	}
+	if s.do("POST", "/api/v1/nfe/validate", ana, body).want(t, 200).into(t, &verdict); !verdict.Valid {
+		t.Errorf("got %+v", verdict)
+	}
+	for name, id := range map[string]string{"emitter_id": "me", "recipient_id": someUser} {
+		s.do("POST", "/api/v1/nfe/validate", ana, with(body, name, id)).problem(t, 400, "validation_failed", "/"+name)
+	}
+}

@@ -221,10 +221,10 @@ func (w *walk) attackMember(op *operation, who *credentials, own, name string) {
 			status = 401
 		case op.name == "updateNfe" && who == &w.operator: // whose tenant has none
 			changes["version"] = 999
-		case op.name == "validateNfe": // looks at nothing but the body
-			status = 200
 		case name == "emitter_id", name == "recipient_id":
 			status = 400
+		case op.name == "validateNfe": // stores nothing
+			status = 200
 		case op.name == "createNfe": // gives ids, and the caller's tenant
 			status = 201
 		case op.name == "updateNfe":

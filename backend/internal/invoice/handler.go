@@ -17,11 +17,19 @@ func (s *Service) HandleValidate(r *web.Request) error {
 	if err := r.DecodeSparse(&in); err != nil {
 		return err
 	}
+	d := &in.Document
+	nfe.Normalize(d)
+	in.fromRows()
+	if fields := badIDs(d); fields != nil {
+		return &problem.Error{Code: problem.ValidationFailed, Fields: fields[:min(len(fields), maxFields)]}
+	}
 	if err := s.Cached.Admit(r.Context(), r.Caller); err != nil {
 		return err
 	}
-	nfe.Normalize(&in.Document)
-	findings := s.validate(&in.Document)
+	if err := s.parties(r.Context(), s.reads(r.Caller), r.Caller.Tenant, d); err != nil {
+		return err
+	}
+	findings := s.validate(d)
 	nfe.Localize(findings, r.AcceptLanguage())
 	return r.OK("ok", struct {
 		Valid    bool          `json:"valid"`

@@ -61,13 +61,18 @@ func (in *Invoice) check(now time.Time, language string) error {
 	d.DataAutorizacao, d.DataCancelamento, d.IssuedAt, d.CreatedAt, d.UpdatedAt = "", "", "", "", ""
 	d.ProtocoloAutorizacao, d.ProtocoloCancelamento, d.MotivoCancelamento, d.CodigoDenegacao = "", "", "", ""
 	d.Versao = cmp.Or(d.Versao, nfe.Layout)
-	if d.EmitterID != "" {
-		d.Emitente = nil // comes from its row
-	}
-	if d.RecipientID != "" {
-		d.Destinatario = nil
-	}
+	in.fromRows()
 	return in.fit(now, language)
+}
+
+// fromRows leaves out what a client said of parties that have rows of their own.
+func (in *Invoice) fromRows() {
+	if in.EmitterID != "" {
+		in.Emitente = nil
+	}
+	if in.RecipientID != "" {
+		in.Destinatario = nil
+	}
 }
 
 // fit refuses a document that its columns cannot hold, and puts its items in order.

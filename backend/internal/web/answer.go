@@ -168,10 +168,16 @@ func isTag(s string) bool {
 	return true
 }
 
+// jsonType is the media type of most bodies.
+const jsonType = "application/json"
+
 // Body returns the request's body and its media type when that is one of those
 // given. The body is UTF-8 as far as the client says so, and it must not be kept
 // past the handler.
 func (r *Request) Body(mediaTypes ...string) (body []byte, mediaType string, err error) {
+	if given := r.ctx.Request.Header.ContentType(); string(given) == mediaTypes[0] { // most say no more
+		return r.ctx.Request.Body(), mediaTypes[0], nil
+	}
 	mediaType, params, err := mime.ParseMediaType(string(r.ctx.Request.Header.ContentType()))
 	if err != nil || !slices.Contains(mediaTypes, mediaType) {
 		return nil, "", problem.New(problem.UnsupportedMediaType)

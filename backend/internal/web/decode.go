@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -31,16 +32,11 @@ const (
 // structs, to which the same applies; the members of an embedded struct count as
 // those of the struct around it.
 func (r *Request) Decode(dst any) error {
-	if !isJSON(r.ctx.Request.Header.ContentType()) {
-		return problem.New(problem.UnsupportedMediaType)
+	body, _, err := r.Body(jsonType)
+	if err != nil {
+		return err
 	}
-	return decode(r.ctx.Request.Body(), dst)
-}
-
-// isJSON accepts application/json with any parameters.
-func isJSON(contentType []byte) bool {
-	media, _, _ := bytes.Cut(contentType, []byte(";"))
-	return bytes.EqualFold(bytes.TrimSpace(media), []byte("application/json"))
+	return decode(body, dst)
 }
 
 func decode(body []byte, dst any) error {
@@ -56,49 +52,19 @@ func decode(body []byte, dst any) error {
 	}
 	var f findings
 	f.object("", members, reflect.ValueOf(dst).Elem())
+	return f.problem()
+}
+
+// findings are what is wrong with the members of a body.
+type findings []problem.Field
+
+// problem is nil when nothing is wrong.
+func (f findings) problem() error {
 	if len(f) == 0 {
 		return nil
 	}
 	return &problem.Error{Code: problem.ValidationFailed, Fields: f[:min(len(f), maxFindings)]}
 }
-
-// DecodeSparse is as [Request.Decode] for an object that may lack anything: members
-// of dst may be missing or null, and it is as deep as its type. Of unknown members
-// and wrong types only the first is reported.
-func (r *Request) DecodeSparse(dst any) error {
-	if !isJSON(r.ctx.Request.Header.ContentType()) {
-		return problem.New(problem.UnsupportedMediaType)
-	}
-	return decodeSparse(r.ctx.Request.Body(), dst)
-}
-
-func decodeSparse(body []byte, dst any) error {
-	if tooDeep(body) {
-		return problem.Newf(problem.InvalidJSON, "The request body is nested deeper than %d levels.", maxDepth)
-	}
-	if jsontext.Value(body).Kind() != '{' && jsontext.Value(body).IsValid() {
-		return notAnObject()
-	}
-	err := json.Unmarshal(body, dst, json.RejectUnknownMembers(true))
-	var semantic *json.SemanticError
-	if err == nil || isSyntactic(err) || !errors.As(err, &semantic) {
-		if err != nil {
-			return decodeProblem(body, err)
-		}
-		return nil
-	}
-	field := problem.Field{Name: string(semantic.JSONPointer), Code: "invalid_type", Message: "must be of another type"}
-	switch {
-	case errors.Is(err, json.ErrUnknownName):
-		field.Code, field.Message = "unknown_field", "is not a field of this request"
-	case semantic.GoType != nil:
-		field.Message = "must be " + wanted(semantic.GoType)
-	}
-	return &problem.Error{Code: problem.ValidationFailed, Fields: []problem.Field{field}}
-}
-
-// findings are what is wrong with the members of a body.
-type findings []problem.Field
 
 func (f *findings) add(pointer, code, message string) {
 	*f = append(*f, problem.Field{Name: pointer, Code: code, Message: message})
@@ -107,12 +73,12 @@ func (f *findings) add(pointer, code, message string) {
 // object reads the members of the object at a pointer into a struct.
 func (f *findings) object(pointer string, members map[string]jsontext.Value, v reflect.Value) {
 	f.members(pointer, members, v)
-	unknown := make([]string, 0, len(members))
-	for name := range members {
-		unknown = append(unknown, name)
-	}
-	slices.Sort(unknown)
-	for _, name := range unknown {
+	f.unknown(pointer, members)
+}
+
+// unknown reports the members that are left.
+func (f *findings) unknown(pointer string, members map[string]jsontext.Value) {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
 		f.add(pointer+"/"+escapePointer(name), "unknown_field", "is not a field of this request")
 	}
 }
