@@ -20,6 +20,6 @@ func ExampleConfig() {
 	// Output:
 	// 3 settings are wrong:
 	//   RATE_LIMIT_FALLBACK is "none"; local, open or closed is wanted
-	//   JWT_SECRET is missing; at least 32 random bytes are wanted (make one with: openssl rand -base64 48)
+	//   JWT_SECRET is missing, and nothing is in its place: JWT_KEYS_DIR, or JWT_JWKS of a gateway (a secret is made with: openssl rand -base64 48)
 	//   REDIS_URL is missing; redis://host:port/db is wanted
 }

@@ -197,7 +197,9 @@ func kind(s *openapi3.Schema) string {
 		words = append(words, between(s.MinItems, *s.MaxItems)+" entries")
 	}
 	for _, part := range s.AllOf {
-		words = append(words, kind(part.Value))
+		if of := kind(part.Value); of != "" {
+			words = append(words, of)
+		}
 	}
 	if s.Default != nil {
 		words = append(words, fmt.Sprintf("default `%v`", s.Default))

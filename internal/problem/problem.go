@@ -73,7 +73,7 @@ var kinds = []kind{
 	{InvalidRefreshToken, 401, "Invalid refresh token", "The refresh token is unknown, spent, expired or revoked."},
 	{Forbidden, 403, "Forbidden", "Your role does not allow this."},
 	{TenantMismatch, 403, "Tenant mismatch", "The X-Tenant-Id header names another tenant than the token."},
-	{SignupClosed, 403, "Sign-up is closed", "This tenant does not accept sign-ups."},
+	{SignupClosed, 403, "Sign-up is closed", "The tenant takes no sign-ups, or the invitation does not hold."},
 	{NotFound, 404, "Not found", "There is nothing here."},
 	{MethodNotAllowed, 405, "Method not allowed", "This path does not answer to this method; see the Allow header."},
 	{RequestTimeout, 408, "Request timeout", "The request did not arrive in time."},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"gatehouse/internal/config"
@@ -39,7 +40,7 @@ func Run(name, usage string, args []string, stderr io.Writer, run func(ctx conte
 	case err == nil:
 		return exitOK
 	case errors.Is(err, ErrUsage):
-		fmt.Fprintln(stderr, usage)
+		fmt.Fprintf(stderr, "%s: %q is not understood\n\n%s\n", name, strings.Join(args, " "), usage)
 		return exitUsage
 	case errors.As(err, &mistakes):
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)

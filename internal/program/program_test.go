@@ -22,12 +22,12 @@ func TestExitCodes(t *testing.T) {
 		stderr string
 	}{
 		{nil, 0, ""},
-		{program.ErrUsage, 2, "usage: x\n"},
+		{program.ErrUsage, 2, "x: \"keys mend\" is not understood\n\nusage: x\n"},
 		{fmt.Errorf("load: %w", wrong), 2, "x: load: 1 setting is wrong:\n  NAME is missing\n"},
 		{errors.New("the disk is full"), 1, "x: the disk is full\n"},
 	} {
 		var stderr strings.Builder
-		code := program.Run("x", "usage: x", nil, &stderr, func(context.Context, []string) error { return tc.err })
+		code := program.Run("x", "usage: x", []string{"keys", "mend"}, &stderr, func(context.Context, []string) error { return tc.err })
 		if code != tc.code || stderr.String() != tc.stderr {
 			t.Errorf("%v: got %d and %q, want %d and %q", tc.err, code, stderr.String(), tc.code, tc.stderr)
 		}

@@ -56,6 +56,11 @@ func (s *Stack) prepareDatabase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.throwaway == nil {
+		if err := s.writeShellEnv(); err != nil {
+			return err
+		}
+	}
 	env := s.commandEnv(s.options.BackendEnv)
 	for _, command := range []string{"bootstrap", "migrate", "seed"} {
 		p := newProcess("backend "+command, filepath.Join(s.programs, "backend"), command)

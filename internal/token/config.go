@@ -42,7 +42,9 @@ func (c *Config) ValidateBeside(m *config.Mistakes, elsewhere bool) {
 		if err := watch.Check(c.keyFile(), func(b []byte) error { _, err := ParseKeys(b); return err }); err != nil {
 			m.Add("JWT_KEYS_DIR", "is %s: %v (make the file with: backend keys init)", c.KeysDir, err)
 		}
-	case c.Secret != "" || c.Next != "" || c.Previous != "" || !elsewhere:
+	case !elsewhere && c.Secret == "" && c.Next == "" && c.Previous == "":
+		m.Add("JWT_SECRET", "is missing, and nothing is in its place: JWT_KEYS_DIR, or JWT_JWKS of a gateway (a secret is made with: openssl rand -base64 48)")
+	case c.Secret != "" || c.Next != "" || c.Previous != "":
 		m.Strong("JWT_SECRET", c.Secret)
 		if c.Next != "" {
 			m.Strong("JWT_SECRET_NEXT", c.Next)

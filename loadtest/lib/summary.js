@@ -124,5 +124,8 @@ function round(n) {
 }
 
 function percent(share) {
-  return share === 0 ? '0 %' : `${(100 * share).toPrecision(2)} %`;
+  if (share === 0 || share === 1) {
+    return `${100 * share} %`;
+  }
+  return `${(100 * share).toPrecision(2)} %`;
 }

@@ -26,7 +26,7 @@ var (
 	ErrUsed = errors.New("the database is used already")
 	// ErrMainServer says that gh_owner can sign in to the server, as it can to that
 	// of the main database.
-	ErrMainServer = errors.New("the database is on the main server")
+	ErrMainServer = errors.New("the database is on the main server (TENANT_DB_ON_MAIN_SERVER)")
 	// ErrOther says that the database is not the one that was expected.
 	ErrOther = errors.New("the database is another one")
 )

@@ -11,7 +11,7 @@ import (
 
 // ErrForbidden says that a dedicated database has an address where it may not
 // be. It is a kind of [Refused].
-var ErrForbidden = fmt.Errorf("%w: its address is not allowed", Refused)
+var ErrForbidden = fmt.Errorf("%w: its address is not allowed (TENANT_DB_LOCAL_NETWORKS)", Refused)
 
 // Reach says where dedicated databases may be: anywhere but at addresses that
 // mean something else to this machine than to whoever named them, loopback,

@@ -167,6 +167,16 @@ func TestTwoRunsAndCleaning(t *testing.T) {
 	if strings.Contains(report, "level=INFO") {
 		t.Errorf("the terminal shows everything:\n%s", report)
 	}
+	shell := exec.Command("sh", "-euc", `. .data/env; command -v backend; echo "$BOOTSTRAP_DATABASE_URL $MAINT_DATABASE_URL $REDIS_URL $TENANT_DB_KEY"`)
+	shell.Dir = c.root
+	out, err := shell.CombinedOutput()
+	if words := strings.Fields(string(out)); err != nil || len(words) != 5 || words[0] != filepath.Join(c.bin, "backend") ||
+		!strings.HasPrefix(words[1], "postgres://postgres:") || !strings.HasPrefix(words[2], "postgres://gh_maint:") || !strings.HasPrefix(words[3], "redis://") {
+		t.Errorf(".data/env: %v: %s", err, out)
+	}
+	if info, err := os.Stat(filepath.Join(c.root, ".data", "env")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v", info.Mode(), err)
+	}
 	for _, args := range [][]string{nil, {"-clean"}} {
 		status, out := c.command(nil, args...).end()
 		if status != 1 || !strings.Contains(out, "another run (PID ") || !strings.Contains(out, "kill ") || strings.Count(out, "\n") != 1 {

@@ -26,6 +26,7 @@ func report(w io.Writer, s *stack.Stack, o stack.Options, took time.Duration) {
 	line("  %-10s %s/docs", "reference", s.Gateways[0].HTTP)
 	line("  %-10s %s", "database", database(s))
 	line("  %-10s %s", "logs", filepath.Join(o.Dir, "log"))
+	line("  %-10s . %s", "shell", quote(filepath.Join(o.Dir, stack.EnvFile)))
 	line("")
 	line("  %-10s tenant %s, user %s, password %s", "demo", stack.DemoTenant, stack.DemoUser, s.Secrets.DemoPassword)
 	line("  %-10s tenant platform, user %s, password %s", "operator", stack.OperatorUser, s.Secrets.OperatorPassword)
