@@ -18,7 +18,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"gatehouse/internal/programtest"
+	"gatehouse/internal/requiretest"
 )
 
 // Page is a page in a browser of its own, which ends with the test.
@@ -38,10 +38,10 @@ const patience = time.Minute
 // starts: a script would be killed with the test, and leave the browser behind.
 var programs = []string{"/usr/lib/chromium/chromium-headless-shell", "chromium-headless-shell", "chromium", "google-chrome"}
 
-// Open starts a browser, found by [programtest.Find], without a page.
+// Open starts a browser, found by [requiretest.Program], without a page.
 func Open(t testing.TB) *Page {
 	t.Helper()
-	program := programtest.Find(t, "chromium-headless-shell", programs...)
+	program := requiretest.Program(t, "chromium-headless-shell", programs...)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(program), chromedp.WSURLReadTimeout(patience), chromedp.WindowSize(1280, 900))
 	if os.Getuid() == 0 {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"gatehouse/internal/programtest"
+	"gatehouse/internal/requiretest"
 	"gatehouse/internal/stack"
 )
 
@@ -27,7 +27,7 @@ func TestBackup(t *testing.T) {
 		t.Fatalf("the page has %d blocks of commands; this test knows four", len(blocks))
 	}
 	for _, name := range []string{"pg_dump", "psql", "redis-cli"} {
-		programtest.Find(t, "postgresql redis-server", name)
+		requiretest.Program(t, "postgresql redis-server", name)
 	}
 	database := "backup_" + strings.ToLower(rand.Text()[:8])
 	s := ownStack(t, stack.Options{Postgres: shared.Postgres, Database: database})

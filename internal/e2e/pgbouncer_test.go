@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"gatehouse/internal/programtest"
+	"gatehouse/internal/requiretest"
 	"gatehouse/internal/stack"
 )
 
@@ -26,7 +26,7 @@ const (
 // are refused, and go on when it is back.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
-	program := programtest.Find(t, "pgbouncer", "pgbouncer", "/usr/sbin/pgbouncer")
+	program := requiretest.Program(t, "pgbouncer", "pgbouncer", "/usr/sbin/pgbouncer")
 	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 	"github.com/VictoriaMetrics/metricsql"
 	"go.yaml.in/yaml/v3"
 
-	"gatehouse/internal/programtest"
+	"gatehouse/internal/requiretest"
 	"gatehouse/internal/telemetry"
 )
 
@@ -170,8 +170,8 @@ func allowed(m telemetry.Metric, f metricsql.LabelFilter) bool {
 }
 
 // Program returns the path of a program of Prometheus, promtool or prometheus, as
-// [programtest.Find] does.
+// [requiretest.Program] does.
 func Program(t testing.TB, name string) string {
 	t.Helper()
-	return programtest.Find(t, "prometheus", name)
+	return requiretest.Program(t, "prometheus", name)
 }

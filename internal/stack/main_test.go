@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -17,6 +18,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("STACK_TEST_PARENT") == "1" {
 		parent()
 	}
+	_ = flag.Set("test.parallel", "8") // these wait more than they work
 	os.Exit(runTests(m))
 }
 

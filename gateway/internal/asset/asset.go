@@ -97,9 +97,6 @@ func expand(packed []byte) []byte {
 	return plain
 }
 
-// Content returns what is in the file, not compressed and not to be changed.
-func (f *File) Content() []byte { return f.plain.body() }
-
 // Answer gives the file, or says that the client's own is current.
 func (f *File) Answer(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header

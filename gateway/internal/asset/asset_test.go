@@ -47,7 +47,7 @@ func TestForms(t *testing.T) {
 			t.Errorf("there is a file %q", name)
 		}
 		plain, small := ask(f), ask(f, "Accept-Encoding", "br, gzip")
-		if got := string(plain.Body()); got != text || got != string(f.Content()) || len(plain.Header.ContentEncoding()) > 0 {
+		if got := string(plain.Body()); got != text || len(plain.Header.ContentEncoding()) > 0 {
 			t.Errorf("%s: got %q in %q", name, got, plain.Header.ContentEncoding())
 		}
 		r, err := gzip.NewReader(bytes.NewReader(small.Body()))

@@ -111,20 +111,12 @@ func TestComposeSettings(t *testing.T) {
 		env := map[string]string{}
 		for setting, value := range s.Environment {
 			env[setting] = *value
-			if known, ok := settings[setting]; !ok {
-				t.Errorf("%s: there is no setting %s", name, setting)
-			} else if known.Secret {
-				t.Errorf("%s: %s is not from a file", name, setting)
-			}
 		}
+		checkSettings(t, name, env, settings)
 		ran++
 		accepted(t, name, program, args, env, secretsOf(p, drawn, s))
-		if args[0] != "serve" {
-			continue
-		}
-		stop := duration(t, value(env, settings, "DRAIN_DELAY")) + duration(t, value(env, settings, "SHUTDOWN_TIMEOUT"))
-		if grace := time.Duration(*s.StopGracePeriod); grace < stop+5*time.Second || grace > stop+15*time.Second {
-			t.Errorf("%s: the container has %v to stop, the process takes up to %v", name, grace, stop)
+		if args[0] == "serve" {
+			checkGrace(t, name, time.Duration(*s.StopGracePeriod), 0, env, settings)
 		}
 	}
 	if ran != 5 {

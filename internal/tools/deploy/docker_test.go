@@ -3,7 +3,6 @@ package deploy
 import (
 	"bytes"
 	"context"
-
 	"fmt"
 	"net"
 	"os/exec"

@@ -118,13 +118,11 @@ func TestServers(t *testing.T) {
 					t.Errorf("%s: the probe is %+v, want %s on ops", at, probe, want)
 				}
 			}
-			stop := duration(t, value(env, settings, "DRAIN_DELAY")) + duration(t, value(env, settings, "SHUTDOWN_TIMEOUT"))
+			var before time.Duration
 			if k.Lifecycle != nil {
-				stop += time.Duration(k.Lifecycle.PreStop.Sleep.Seconds) * time.Second
+				before = time.Duration(k.Lifecycle.PreStop.Sleep.Seconds) * time.Second
 			}
-			if grace := time.Duration(*spec.TerminationGracePeriodSeconds) * time.Second; grace < stop+5*time.Second || grace > stop+15*time.Second {
-				t.Errorf("%s: the pod has %v to stop, the process takes up to %v", at, grace, stop)
-			}
+			checkGrace(t, at, time.Duration(*spec.TerminationGracePeriodSeconds)*time.Second, before, env, settings)
 			// Not ready for longer than its watchers take to see it.
 			r := k.ReadinessProbe
 			seen := time.Duration(r.PeriodSeconds*r.FailureThreshold) * time.Second
@@ -140,15 +138,6 @@ func TestServers(t *testing.T) {
 			checkFollowers(t, c, d)
 		}
 	}
-}
-
-func duration(t *testing.T, text string) time.Duration {
-	t.Helper()
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
 
 // checkFollowers finds the service, the budget and the autoscaler of a deployment.
@@ -189,15 +178,8 @@ func TestSettings(t *testing.T) {
 				at := fmt.Sprintf("%s: %s %s, container %s", c.overlay, w.kind, w.name, k.Name)
 				env := c.environment(t, k)
 				_, settings := built(t, ours(k), k.Args)
-				for name, value := range env {
-					if name == "GOMEMLIMIT" {
-						continue
-					}
-					if s, ok := settings[name]; !ok {
-						t.Errorf("%s: there is no setting %s", at, name)
-					} else if s.Secret {
-						t.Errorf("%s: %s is not from a file", at, name)
-					}
+				checkSettings(t, at, env, settings)
+				for _, value := range env {
 					if strings.HasPrefix(value, "/run/secrets/") {
 						c.checkSecret(t, at, guide, w, k, value)
 					}

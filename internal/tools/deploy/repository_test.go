@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // root is the checkout's root.
@@ -92,6 +93,40 @@ func built(t *testing.T, name string, args []string) (program, map[string]settin
 		return p, p.sections[1]
 	}
 	return p, p.sections[0]
+}
+
+// checkSettings wants settings that the program has, and secrets from files.
+func checkSettings(t *testing.T, at string, env map[string]string, settings map[string]setting) {
+	t.Helper()
+	for name := range env {
+		if name == "GOMEMLIMIT" { // the runtime's
+			continue
+		}
+		if known, ok := settings[name]; !ok {
+			t.Errorf("%s: there is no setting %s", at, name)
+		} else if known.Secret {
+			t.Errorf("%s: %s is not from a file", at, name)
+		}
+	}
+}
+
+// checkGrace wants the time that a process is given to stop to be a little more than
+// what it may take, of which before passes until it is told.
+func checkGrace(t *testing.T, at string, grace, before time.Duration, env map[string]string, settings map[string]setting) {
+	t.Helper()
+	stop := before + duration(t, value(env, settings, "DRAIN_DELAY")) + duration(t, value(env, settings, "SHUTDOWN_TIMEOUT"))
+	if grace < stop+5*time.Second || grace > stop+15*time.Second {
+		t.Errorf("%s: %v to stop, the process takes up to %v", at, grace, stop)
+	}
+}
+
+func duration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // value is that of a setting, or its default.

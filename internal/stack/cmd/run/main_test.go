@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("RUN_TEST_AS_RUN") == "1" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
+	_ = flag.Set("test.parallel", "8") // these wait more than they work
 	os.Exit(m.Run())
 }
 

@@ -1,4 +1,4 @@
-package programtest
+package requiretest
 
 import (
 	"os"
@@ -19,7 +19,7 @@ func (f *fake) Fatalf(_ string, args ...any) { f.failed = args[0].(string); runt
 func (f *fake) Skipf(_ string, args ...any)  { f.skipped = args[0].(string); runtime.Goexit() }
 
 // It is not parallel: it changes the environment.
-func TestFind(t *testing.T) {
+func TestProgram(t *testing.T) {
 	dir := t.TempDir()
 	there := filepath.Join(dir, "there")
 	if err := os.WriteFile(there, []byte("#!/bin/sh\n"), 0o700); err != nil {
@@ -30,19 +30,19 @@ func TestFind(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			path = Find(&f, "package", names...)
+			path = Program(&f, "package", names...)
 		}()
 		<-done
 		return f, path
 	}
 	for _, required := range []string{"", "1"} {
-		t.Setenv(Require, required)
+		t.Setenv(Variable, required)
 		if f, path := find("gone", "there"); path != there || f.skipped+f.failed != "" {
-			t.Errorf("%s=%s: found %q, %+v", Require, required, path, f)
+			t.Errorf("%s=%s: found %q, %+v", Variable, required, path, f)
 		}
 		f, path := find("gone", "lost")
 		if path != "" || (f.failed != "") != (required != "") || !strings.Contains(f.failed+f.skipped, "gone, lost") {
-			t.Errorf("%s=%s: found %q, %+v", Require, required, path, f)
+			t.Errorf("%s=%s: found %q, %+v", Variable, required, path, f)
 		}
 	}
 }
