@@ -181,10 +181,10 @@ func (s *Service) parties(ctx context.Context, tx tenantdb.DBTX, tenant string, 
 
 // missingProducts holds the products of items and returns those that there are not.
 func (s *Service) missingProducts(ctx context.Context, tx tenantdb.DBTX, tenant string, items []nfe.Item) ([]problem.Field, error) {
-	var ids []string
+	var ids []uuid.UUID
 	for i := range items {
 		if id := items[i].ProductID; id != "" {
-			ids = append(ids, id)
+			ids = append(ids, uuid.MustParse(id))
 		}
 	}
 	if len(ids) == 0 {

@@ -17,8 +17,8 @@ const (
 )
 
 // volume fills a database with 1,000 tenants, a million contacts, 20,000 users,
-// 100,000 sessions, 300,000 refresh tokens and 200,000 sign-ins, most of them in
-// the giant tenant, and lets PostgreSQL look at what it got.
+// 100,000 sessions, 300,000 refresh tokens, 200,000 sign-ins and 200,000 invoices,
+// most of them in the giant tenant, and lets PostgreSQL look at what it got.
 func volume(t *testing.T, db *dbtest.Database) {
 	t.Helper()
 	conn := dbtest.Connect(t, db.AdminURL)
@@ -78,6 +78,42 @@ func volume(t *testing.T, db *dbtest.Database) {
 			       email, email, now() - interval '1 minute' * (contacts - n) as created_at
 			from (select tenant_id, i, contacts, n, 'Contact ' || substr(md5(n::text), 1, 6) as name, 'c' || n || '@example.com' as email
 			      from sizes, generate_series(1, contacts) n) c order by created_at`,
+		// Of invoices one in ten is a draft; one in five has lines and all that goes
+		// with them.
+		`insert into tenant.nfe_emitters (tenant_id, id, search_key, cnpj, razao_social, created_at)
+			select tenant_id, pg_temp.id(i * 1000 + n), 'issuer ' || n, to_char(i * 1000 + n, 'FM00000000000000'), 'Issuer ' || n, now() - n * interval '1 hour'
+			from sizes, generate_series(0, contacts / 20000 + 1) n`,
+		`insert into tenant.nfe_recipients (tenant_id, id, search_key, tipo_pessoa, cnpj, cpf, id_estrangeiro, razao_social, created_at)
+			select tenant_id, pg_temp.id(i * 1000000 + n), 'customer ' || n, (array['J', 'F', 'E'])[1 + n % 3], case n % 3 when 0 then to_char(n, 'FM00000000000000') else '' end,
+			       case n % 3 when 1 then to_char(n, 'FM00000000000') else '' end, case n % 3 when 2 then 'P' || n else '' end, 'Customer ' || n, now() - n * interval '1 minute'
+			from sizes, generate_series(0, contacts / 20) n`,
+		`insert into tenant.nfe_products (tenant_id, id, search_key, codigo, descricao, created_at)
+			select tenant_id, pg_temp.id(i * 1000000 + n), 'product ' || n, 'P-' || n, 'Product ' || n, now() - n * interval '1 minute' from sizes, generate_series(0, contacts / 50) n`,
+		`insert into tenant.nfe_documents (tenant_id, id, status, emitter_id, recipient_id, modelo, ambiente, serie, numero, codigo_numerico, nfe_id, tipo_emissao,
+			data_emissao, data_emissao_offset, valor_total, total_cents, issued_at, created_at, updated_at)
+			select tenant_id, pg_temp.id(i * 1000000 + n), case when n % 10 = 0 then 'draft' else 'authorized' end, pg_temp.id(i * 1000 + n % issuers),
+			       case when n % 2 = 0 then pg_temp.id(i * 1000000 + n / 10) end, '55', '2', '1', number, case when number is not null then '48219375' end,
+			       case when number is not null then to_char(i * 1000000 + n, 'FM00000000000000000000000000000000000000000000') end, '1', at, -180, n % 10000, 100 * (n % 10000),
+			       case when number is not null then at end, at, at
+			from (select tenant_id, i, n, issuers, now() - interval '1 minute' * (contacts - n) as at, case when n % 10 <> 0 then n / issuers + 1 end as number
+			      from (select *, contacts / 20000 + 1 as issuers from sizes) s, generate_series(0, contacts / 5) n) d order by at`,
+		`insert into tenant.nfe_items (tenant_id, document_id, numero_item, product_id, codigo)
+			select d.tenant_id, d.id, n, p.id, 'P' from tenant.nfe_documents d, generate_series(1, 3) n,
+			       lateral (select id from tenant.nfe_products p where p.tenant_id = d.tenant_id limit 1) p where d.total_cents % 500 = 100`,
+		`insert into tenant.nfe_icms (tenant_id, document_id, numero_item) select tenant_id, document_id, numero_item from tenant.nfe_items`,
+		`insert into tenant.nfe_ipi (tenant_id, document_id, numero_item) select tenant_id, document_id, numero_item from tenant.nfe_items`,
+		`insert into tenant.nfe_pis (tenant_id, document_id, numero_item) select tenant_id, document_id, numero_item from tenant.nfe_items`,
+		`insert into tenant.nfe_cofins (tenant_id, document_id, numero_item) select tenant_id, document_id, numero_item from tenant.nfe_items`,
+		`insert into tenant.nfe_transport (tenant_id, document_id) select distinct tenant_id, document_id from tenant.nfe_items`,
+		`insert into tenant.nfe_transport_volumes (tenant_id, document_id, sequence) select tenant_id, document_id, 1 from tenant.nfe_transport`,
+		`insert into tenant.nfe_payments (tenant_id, document_id, sequence) select tenant_id, document_id, 1 from tenant.nfe_transport`,
+		`insert into tenant.nfe_references (tenant_id, document_id, sequence) select tenant_id, document_id, 1 from tenant.nfe_transport`,
+		`insert into tenant.nfe_fiscal_info (tenant_id, document_id, sequence, campo, texto) select tenant_id, document_id, 1, 'c', 't' from tenant.nfe_transport`,
+		`insert into tenant.nfe_numbers (tenant_id, emitter_id, ambiente, modelo, serie, tipo_emissao, last_number)
+			select tenant_id, emitter_id, '2', '55', '1', '', max(numero) from tenant.nfe_documents where numero is not null group by 1, 2`,
+		`insert into tenant.nfe_voided_ranges (tenant_id, emitter_id, ambiente, modelo, serie, tipo_emissao, numero_inicial, numero_final, id, justificativa)
+			select tenant_id, emitter_id, '2', '55', '1', '', 1000000 + 10 * n, 1000000 + 10 * n + 4, pg_temp.id(1000000 + n), 'A range of numbers'
+			from tenant.nfe_numbers, generate_series(1, 100) n`,
 		`vacuum analyze`,
 	} {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {

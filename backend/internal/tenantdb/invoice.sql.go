@@ -316,17 +316,19 @@ func (q *Queries) HoldNfeEmitter(ctx context.Context, db DBTX, arg HoldNfeEmitte
 }
 
 const HoldNfeProducts = `-- name: HoldNfeProducts :many
-select p.id from tenant.nfe_products p
-where p.tenant_id = $1 and p.id = any(cast($2::text[] as uuid[])) for key share
+select p.id from unnest($1::uuid[]) wanted, lateral (
+    select p.id from tenant.nfe_products p where p.tenant_id = $2 and p.id = wanted for key share) p
 `
 
 type HoldNfeProductsParams struct {
+	Ids      []uuid.UUID
 	TenantID string
-	Ids      []string
 }
 
+// HoldNfeProducts looks each product up by itself: a plan for any list would rather
+// go through all that a tenant has.
 func (q *Queries) HoldNfeProducts(ctx context.Context, db DBTX, arg HoldNfeProductsParams) ([]uuid.UUID, error) {
-	rows, err := db.Query(ctx, HoldNfeProducts, arg.TenantID, arg.Ids)
+	rows, err := db.Query(ctx, HoldNfeProducts, arg.Ids, arg.TenantID)
 	if err != nil {
 		return nil, err
 	}
@@ -366,10 +368,11 @@ func (q *Queries) HoldNfeRecipient(ctx context.Context, db DBTX, arg HoldNfeReci
 }
 
 const LastNfeNumber = `-- name: LastNfeNumber :one
-select coalesce(max(numero), 0)::integer
-from tenant.nfe_documents
-where tenant_id = $1 and emitter_id = $2 and ambiente = $3 and modelo = $4
-  and serie = $5 and (case modelo when '65' then tipo_emissao else '' end) = $6::text and numero <= $7::integer
+select coalesce((
+    select numero from tenant.nfe_documents
+    where tenant_id = $1 and emitter_id = $2 and ambiente = $3 and modelo = $4
+      and serie = $5 and (case modelo when '65' then tipo_emissao else '' end) = $6::text and numero <= $7::integer
+    order by numero desc limit 1), 0)::integer
 `
 
 type LastNfeNumberParams struct {

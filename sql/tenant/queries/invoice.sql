@@ -271,8 +271,10 @@ select (select row_to_json(x) from (select
 from tenant.nfe_recipients r where r.tenant_id = @tenant_id and r.id = @id for key share;
 
 -- name: HoldNfeProducts :many
-select p.id from tenant.nfe_products p
-where p.tenant_id = @tenant_id and p.id = any(cast(@ids::text[] as uuid[])) for key share;
+-- HoldNfeProducts looks each product up by itself: a plan for any list would rather
+-- go through all that a tenant has.
+select p.id from unnest(@ids::uuid[]) wanted, lateral (
+    select p.id from tenant.nfe_products p where p.tenant_id = @tenant_id and p.id = wanted for key share) p;
 
 -- name: DeleteNfe :exec
 delete from tenant.nfe_documents where tenant_id = @tenant_id and id = @id;
@@ -413,10 +415,11 @@ where tenant_id = @tenant_id and emitter_id = @emitter_id and ambiente = @ambien
 -- name: LastNfeNumber :one
 -- LastNfeNumber returns the highest number up to one that a document of a series
 -- has, 0 when none has.
-select coalesce(max(numero), 0)::integer
-from tenant.nfe_documents
-where tenant_id = @tenant_id and emitter_id = @emitter_id and ambiente = @ambiente and modelo = @modelo
-  and serie = @serie and (case modelo when '65' then tipo_emissao else '' end) = @tipo_emissao::text and numero <= @up_to::integer;
+select coalesce((
+    select numero from tenant.nfe_documents
+    where tenant_id = @tenant_id and emitter_id = @emitter_id and ambiente = @ambiente and modelo = @modelo
+      and serie = @serie and (case modelo when '65' then tipo_emissao else '' end) = @tipo_emissao::text and numero <= @up_to::integer
+    order by numero desc limit 1), 0)::integer;
 
 -- name: VoidedNfeNumber :one
 -- VoidedNfeNumber returns the last number of the voided range that begins last
