@@ -43,8 +43,13 @@ func (s source) open(l limits, g *guard) redis.UniversalClient {
 	return openServer(*s.server, l, g)
 }
 
+// protocol is RESP 2: nothing here needs what servers push by RESP 3, for which the
+// library looks before each answer.
+const protocol = 2
+
 func openServer(o redis.Options, l limits, g *guard) *redis.Client {
 	o.MaxRetries = -1 // 0 would mean 3
+	o.Protocol = protocol
 	o.DialerRetries = 1
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = l.dial, l.io, l.io, l.pool
 	o.ContextTimeoutEnabled = true
@@ -60,6 +65,7 @@ func openServer(o redis.Options, l limits, g *guard) *redis.Client {
 
 func openSentinel(o redis.FailoverOptions, l limits, g *guard) *redis.Client {
 	o.MaxRetries = -1
+	o.Protocol = protocol
 	o.DialerRetries = 1
 	// To dial is to ask a Sentinel first. One that hangs is asked twice before
 	// the others are, within one dial, and only if that has not run out of time.
@@ -83,6 +89,7 @@ func openCluster(o redis.ClusterOptions, l limits, g *guard) *redis.ClusterClien
 	// it.
 	o.MaxRedirects = 1
 	o.MaxRetries, o.MinRetryBackoff = -1, -1
+	o.Protocol = protocol
 	o.DialerRetries = 1
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = l.dial, l.io, l.io, l.pool
 	o.ContextTimeoutEnabled = true
