@@ -105,6 +105,23 @@ func TestBalancerEnds(t *testing.T) {
 	}
 }
 
+// A page says what became of the restarts, also where k6 saw nothing wrong.
+func TestRoundsOnThePage(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		rounds rounds
+		want   string
+	}{
+		{rounds{}, ""},
+		{rounds{number: 5}, "restarted 5 times"},
+		{rounds{0, errTooShort}, "**Failed**, after 0 rounds: the run ended before"},
+	} {
+		if got := tc.rounds.String(); !strings.Contains(got, tc.want) || (got == "") != (tc.want == "") {
+			t.Errorf("got %q, want %q", got, tc.want)
+		}
+	}
+}
+
 // Everything is restarted as often as there is time for it, and twice in any case. A run
 // that ends before that fails.
 func TestRestarts(t *testing.T) {

@@ -52,7 +52,10 @@ type rounds struct {
 }
 
 func (r rounds) String() string {
-	if r.number == 0 {
+	switch {
+	case r.err != nil:
+		return fmt.Sprintf("\n## Restarts\n\n**Failed**, after %d rounds: %v.\n", r.number, r.err)
+	case r.number == 0:
 		return ""
 	}
 	return fmt.Sprintf("\n## Restarts\n\nEvery gateway and every backend was restarted %d times, one after the other.\n", r.number)
