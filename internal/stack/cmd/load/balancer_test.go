@@ -114,7 +114,7 @@ func TestRoundsOnThePage(t *testing.T) {
 	}{
 		{rounds{}, ""},
 		{rounds{number: 5}, "restarted 5 times"},
-		{rounds{0, errTooShort}, "**Failed**, after 0 rounds: the run ended before"},
+		{rounds{0, errTooShort}, "**Failed** in round 1: the run ended before"},
 	} {
 		if got := tc.rounds.String(); !strings.Contains(got, tc.want) || (got == "") != (tc.want == "") {
 			t.Errorf("got %q, want %q", got, tc.want)

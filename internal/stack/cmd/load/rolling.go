@@ -54,7 +54,7 @@ type rounds struct {
 func (r rounds) String() string {
 	switch {
 	case r.err != nil:
-		return fmt.Sprintf("\n## Restarts\n\n**Failed**, after %d rounds: %v.\n", r.number, r.err)
+		return fmt.Sprintf("\n## Restarts\n\n**Failed** in round %d: %v.\n", r.number+1, r.err)
 	case r.number == 0:
 		return ""
 	}
