@@ -35,6 +35,8 @@ var notRun = map[string]string{
 	"bin/k6 run":                "is for another system",
 	"go test ":                  "measures",
 	"make test/plans":           "takes minutes and a gigabyte",
+	"make test/e2e":             "is what runs this test",
+	"make fuzz":                 "takes hours",
 	"gateway check":             "checks the settings of a deployment; make verify/deploy runs it with those of deploy/",
 	"BOOTSTRAP_DATABASE_URL=":   "is how this test's database was made",
 	"make images":               "needs a container engine",
@@ -44,6 +46,8 @@ var notRun = map[string]string{
 	"kubectl_rule()":            "needs a cluster; make verify/deploy builds the same objects",
 	"install -m":                "needs root and systemd; make verify/deploy has systemd look at the units",
 	"systemctl ":                "needs root and systemd",
+	"for host in":               "needs machines with systemd",
+	"for id in":                 "needs a container engine",
 	"make release ":             "builds for minutes and publishes",
 	"sha256sum ":                "looks at a release",
 }

@@ -15,7 +15,8 @@ const workers = (exec, vus) => ({ executor: 'constant-vus', exec, vus: scaled(vu
 export const options = {
   ...common(
     { people: workers('people', 30), programs: workers('programs', 12) },
-    everyday({ failed: ['rate==0'], refused: ['rate==0'], refreshes: ['count>0'] }),
+    // http_req_failed is k6's own count of both.
+    everyday({ failed: ['rate==0'], refused: ['rate==0'], http_req_failed: ['rate==0'], refreshes: ['count>0'] }),
     { workload: ['people', 'programs'] },
   ),
   // A connection lasts for a visit: who comes again finds a gateway that is back.

@@ -105,7 +105,25 @@ func TestBalancerEnds(t *testing.T) {
 	}
 }
 
-// Everything is restarted as often as there is time for it, and once in any case.
+// A page says what became of the restarts, also where k6 saw nothing wrong.
+func TestRoundsOnThePage(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		rounds rounds
+		want   string
+	}{
+		{rounds{}, ""},
+		{rounds{number: 5}, "restarted 5 times"},
+		{rounds{0, errTooShort}, "**Failed** in round 1: the run ended before"},
+	} {
+		if got := tc.rounds.String(); !strings.Contains(got, tc.want) || (got == "") != (tc.want == "") {
+			t.Errorf("got %q, want %q", got, tc.want)
+		}
+	}
+}
+
+// Everything is restarted as often as there is time for it, and twice in any case. A run
+// that ends before that fails.
 func TestRestarts(t *testing.T) {
 	t.Parallel()
 	s, err := stack.Start(t.Context(), stack.Options{Gateways: 2, Backends: 2})
@@ -124,7 +142,7 @@ func TestRestarts(t *testing.T) {
 	}
 	before := pids()
 	n, err := restarts(t.Context(), s, 0)
-	if n != 1 || err != nil {
+	if n != 2 || err != nil {
 		t.Fatalf("got %d, %v", n, err)
 	}
 	for i, pid := range pids() {
@@ -134,7 +152,9 @@ func TestRestarts(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if n, err := restarts(ended, s, time.Hour); n != 0 || err == nil {
-		t.Errorf("after the end: got %d, %v", n, err)
+	for _, length := range []time.Duration{0, time.Hour} {
+		if n, err := restarts(ended, s, length); n != 0 || err == nil {
+			t.Errorf("after the end, %v: got %d, %v", length, n, err)
+		}
 	}
 }

@@ -145,7 +145,7 @@ func (j *job) load(ctx context.Context, s *stack.Stack, k *k6, accounts []accoun
 	if death := <-died; death != nil {
 		return fmt.Errorf("%w: %w\n%s", errDied, death, s.Output())
 	}
-	err = errors.Join(err, <-profiled, rounds.err)
+	err = errors.Join(err, <-profiled)
 	if err == nil {
 		used := rounds.String() + meter.table(k.used)
 		if cause != nil {
@@ -154,6 +154,7 @@ func (j *job) load(ctx context.Context, s *stack.Stack, k *k6, accounts []accoun
 		j.say("%s", used)
 		err = appendTo(summary, used)
 	}
+	err = errors.Join(err, rounds.err)
 	j.say("summary %s\nreport  %s", summary, report)
 	switch {
 	case err != nil:

@@ -19,9 +19,12 @@ const (
 	// margin is what is left of a run after the last one: k6 lets those who are busy
 	// then come to an end for 15 seconds.
 	margin = 20 * time.Second
+	// least is how often everything is restarted in any case: only the second time do
+	// the others turn to what was restarted itself.
+	least = 2
 )
 
-var errTooShort = errors.New("the run ended before everything had been restarted")
+var errTooShort = errors.New("the run ended before everything had been restarted twice; make DURATION longer")
 
 // balanced puts a load balancer in front of the gateways. The function stops it.
 func balanced(ctx context.Context, s *stack.Stack) (bases []string, stop func(), err error) {
@@ -49,7 +52,10 @@ type rounds struct {
 }
 
 func (r rounds) String() string {
-	if r.number == 0 {
+	switch {
+	case r.err != nil:
+		return fmt.Sprintf("\n## Restarts\n\n**Failed** in round %d: %v.\n", r.number+1, r.err)
+	case r.number == 0:
 		return ""
 	}
 	return fmt.Sprintf("\n## Restarts\n\nEvery gateway and every backend was restarted %d times, one after the other.\n", r.number)
@@ -71,8 +77,8 @@ func (j *job) roll(ctx context.Context, s *stack.Stack, length time.Duration) <-
 }
 
 // restarts restarts every gateway and every backend, each right after the one before
-// as a deploy does: all of them once, and again while a run of that length leaves time
-// for it. It returns how many times each was restarted.
+// as a deploy does: all of them twice, and again while a run of that length leaves time
+// for it. It returns how many times each was restarted before ctx, the load's, ended.
 func restarts(ctx context.Context, s *stack.Stack, length time.Duration) (n int, err error) {
 	end := time.Now().Add(length - margin)
 	select {
@@ -90,14 +96,17 @@ func restarts(ctx context.Context, s *stack.Stack, length time.Duration) (n int,
 	for ; ; n++ {
 		began := time.Now()
 		for _, p := range parts {
-			if ctx.Err() != nil {
-				return n, errTooShort
-			}
 			if err := p.Restart(context.WithoutCancel(ctx)); err != nil {
 				return n, fmt.Errorf("restart %s: %w", p.Name(), err)
 			}
+			if ctx.Err() != nil {
+				if n < least {
+					return n, errTooShort
+				}
+				return n, nil
+			}
 		}
-		if time.Now().Add(time.Since(began)).After(end) {
+		if n+1 >= least && time.Now().Add(time.Since(began)).After(end) {
 			return n + 1, nil
 		}
 	}
