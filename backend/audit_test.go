@@ -186,7 +186,7 @@ func (r *relay) cut() {
 }
 
 // newRelay returns a relay and the URL that leads through it.
-func newRelay(t *testing.T, through config.Secret) (*relay, config.Secret) {
+func newRelay(t testing.TB, through config.Secret) (*relay, config.Secret) {
 	t.Helper()
 	u, err := url.Parse(through.Reveal())
 	if err != nil {

@@ -34,7 +34,7 @@ const (
 
 // testServer is a whole backend over a real database and a real socket.
 type testServer struct {
-	t    *testing.T
+	t    testing.TB
 	db   *dbtest.Database
 	url  string
 	keys *token.Keyring
@@ -42,7 +42,7 @@ type testServer struct {
 	b    *Backend
 }
 
-func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
+func newTestServer(t testing.TB, change ...func(*Config)) *testServer {
 	t.Helper()
 	db := dbtest.New(t)
 	db.AddTenant(t, "acme", "open")
@@ -94,7 +94,7 @@ func newTestServer(t *testing.T, change ...func(*Config)) *testServer {
 	return &testServer{t: t, db: db, url: "http://" + api.Addr().String(), keys: token.NewKeyring(c.Token, time.Now), logs: logs, b: b}
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *testServer) do(method, path, bearer string, body any, headers ...string
 }
 
 // want fails the test unless the status is as wanted.
-func (a answer) want(t *testing.T, status int) answer {
+func (a answer) want(t testing.TB, status int) answer {
 	t.Helper()
 	if a.StatusCode != status {
 		t.Fatalf("got %d, want %d: %s", a.StatusCode, status, a.body)
@@ -160,7 +160,7 @@ func (a answer) want(t *testing.T, status int) answer {
 }
 
 // into decodes the envelope's data.
-func (a answer) into(t *testing.T, data any) answer {
+func (a answer) into(t testing.TB, data any) answer {
 	t.Helper()
 	var e struct{ Data json.RawMessage }
 	if err := json.Unmarshal(a.body, &e); err != nil {
@@ -182,7 +182,7 @@ type problemBody struct {
 
 // problem fails the test unless the answer is this problem with findings for
 // exactly these fields.
-func (a answer) problem(t *testing.T, status int, code string, fields ...string) problemBody {
+func (a answer) problem(t testing.TB, status int, code string, fields ...string) problemBody {
 	t.Helper()
 	a.want(t, status)
 	if got := a.Header.Get("Content-Type"); got != "application/problem+json" {

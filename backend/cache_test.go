@@ -14,13 +14,13 @@ import (
 )
 
 // withCache gives a backend a Redis of its test's own, and the cache in it.
-func withCache(t *testing.T) func(*Config) {
+func withCache(t testing.TB) func(*Config) {
 	t.Helper()
 	server := startRedis(t, stack.RedisOptions{Embedded: true})
 	return cacheIn(server)
 }
 
-func startRedis(t *testing.T, o stack.RedisOptions) *stack.Redis {
+func startRedis(t testing.TB, o stack.RedisOptions) *stack.Redis {
 	t.Helper()
 	server, err := stack.StartRedis(t.Context(), o)
 	if err != nil {

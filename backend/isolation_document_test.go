@@ -46,7 +46,7 @@ var (
 
 // operations returns what the backend answers, in the document's order of
 // paths. A part of the document that is not known fails the test.
-func operations(t *testing.T) []operation {
+func operations(t testing.TB) []operation {
 	t.Helper()
 	doc, err := document()
 	if err != nil {
@@ -75,7 +75,7 @@ func operations(t *testing.T) []operation {
 	return list
 }
 
-func checkKnown(t *testing.T, name string, o *openapi3.Operation) {
+func checkKnown(t testing.TB, name string, o *openapi3.Operation) {
 	t.Helper()
 	for extension := range o.Extensions {
 		if !slices.Contains(knownExtensions, extension) {
@@ -104,7 +104,7 @@ func checkKnown(t *testing.T, name string, o *openapi3.Operation) {
 	}
 }
 
-func (op *operation) readBody(t *testing.T, content openapi3.Content) {
+func (op *operation) readBody(t testing.TB, content openapi3.Content) {
 	t.Helper()
 	op.media = slices.Sorted(maps.Keys(content))
 	example := content[op.media[0]].Example
@@ -208,7 +208,7 @@ func (op *operation) with(changes map[string]any) map[string]any {
 }
 
 // encode returns a value as JSON, to search in it.
-func encode(t *testing.T, v any) string {
+func encode(t testing.TB, v any) string {
 	t.Helper()
 	encoded, err := json.Marshal(v)
 	if err != nil {

@@ -178,7 +178,7 @@ func newParty(s *testServer, operator *credentials, dedicated bool) *party {
 
 // invoices makes parties, two documents that were issued and a draft, with
 // something in every table.
-func (p *party) invoices(t *testing.T) {
+func (p *party) invoices(t testing.TB) {
 	t.Helper()
 	// Two of each, so that every list has a second page.
 	for i := range 2 {
@@ -218,7 +218,7 @@ func (p *party) invoices(t *testing.T) {
 
 // imported makes a document of the file that is the document's example, with an
 // Idempotency-Key.
-func (p *party) imported(t *testing.T) {
+func (p *party) imported(t testing.TB) {
 	t.Helper()
 	ops := operations(t)
 	op := &ops[slices.IndexFunc(ops, func(op operation) bool { return op.name == "importNfe" })]
@@ -295,14 +295,14 @@ func (s *testServer) session(access string) string {
 }
 
 // inDatabase returns the superuser's URL of another database of the server.
-func inDatabase(t *testing.T, admin, other config.Secret) config.Secret {
+func inDatabase(t testing.TB, admin, other config.Secret) config.Secret {
 	t.Helper()
 	u := parse(t, admin)
 	u.Path = parse(t, other).Path
 	return config.Secret(u.String())
 }
 
-func parse(t *testing.T, s config.Secret) *url.URL {
+func parse(t testing.TB, s config.Secret) *url.URL {
 	t.Helper()
 	u, err := url.Parse(s.Reveal())
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 
 // logSocket is a reader of the log stream that may be slow.
 type logSocket struct {
-	t    *testing.T
+	t    testing.TB
 	conn *net.TCPConn
 	in   io.ReadWriter
 }
