@@ -124,7 +124,7 @@ func (j *job) load(ctx context.Context, s *stack.Stack, k *k6, accounts []accoun
 	k.set("SYSTEM", j.system(s, len(accounts)))
 	k.set("COMMIT", commit(ctx, j.root))
 
-	j.say("k6 runs %s for about %v; Ctrl-C ends it", j.name, length.Round(time.Second))
+	j.say("k6 runs %s for at most %v; Ctrl-C ends it", j.name, length.Round(time.Second))
 	runCtx, cancel := context.WithTimeoutCause(ctx, length+setupTime, fmt.Errorf("k6 did not end within %v", length+setupTime))
 	defer cancel()
 	meter := newMeter(s)
