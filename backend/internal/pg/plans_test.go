@@ -100,7 +100,7 @@ func (s sample) supply(t *testing.T, q query, name, tenant string) string {
 		"q": "%no such text%", "pattern": "%no such text%", "name": "%no such text%", "email": "%no such text%", "phone": "%no such text%",
 		"age": "149", "age_gte": "149", "age_lte": "-1", "gender": "true", "action": "no such", "actor_id": uuid.Nil.String(),
 		"ativo": "true", "up_to": "999999999", "icms_aliquota": "18", "ipi_aliquota": "5", "pis_aliquota": "1.65", "cofins_aliquota": "7.6", "tipo_emissao": "", "assinatura": "x", "issued_gte": "infinity", "issued_lt": "-infinity",
-		"min_cents": "999999999999", "max_cents": "-1", "dated_gte": "2026-11-01", "dated_lt": "2026-12-01",
+		"min_cents": "999999999999", "max_cents": "-1", "dated_gte": "yesterday", "dated_lt": "tomorrow",
 		"role": "admin", "active": "true", "details": "{}", "spent_ip": "192.0.2.1", "spent_user_agent": "x", "successor": `\x` + strings.Repeat("00", 32),
 	}[name]; ok {
 		return value
